@@ -1,0 +1,3 @@
+"""Step-up authentication for Django with Authsignal."""
+
+__version__ = "0.1.0"
