@@ -1,0 +1,1 @@
+"""A small bank that shows what django-authsignal does. `make demo` runs it."""

@@ -1,0 +1,74 @@
+"""What the bank does with money. Each function is one transaction."""
+
+import uuid
+from decimal import Decimal
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from example_project.bank.models import Account, Entry
+
+OPENING_BALANCE = Decimal("250.00")
+WITHDRAWAL_LIMIT = Decimal("1000.00")
+
+
+class InsufficientFundsError(Exception):
+    """The account holds less than was asked for. `balance` is what it holds."""
+
+    def __init__(self, balance: Decimal) -> None:
+        super().__init__(f"The account holds {balance}.")
+        self.balance = balance
+
+
+class FormAlreadyUsedError(Exception):
+    """The same form was sent before with another amount. `entry` is what it did then."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__("This form was sent before.")
+        self.entry = entry
+
+
+@transaction.atomic
+def open_account(
+    owner: AbstractBaseUser, *, balance: Decimal = OPENING_BALANCE, text: str = "Welcome gift"
+) -> Account:
+    """Open the owner's account with a first entry of `balance` pounds."""
+    account = Account.objects.create(owner=owner, balance=balance)
+    account.entries.create(amount=balance, balance_after=balance, text=text)
+    return account
+
+
+@transaction.atomic
+def deposit(account: Account, amount: Decimal, *, text: str) -> Entry:
+    """Pay `amount` pounds in."""
+    return _move(account, amount, text=text, nonce=uuid.uuid4())
+
+
+def withdraw(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID) -> Entry:
+    """Take `amount` pounds out, once for each nonce; the same call again returns the same entry.
+
+    Raises InsufficientFundsError, and FormAlreadyUsedError when the nonce stands for another amount.
+    """
+    before = account.entries.filter(nonce=nonce).first()
+    if before is None:
+        try:
+            with transaction.atomic():
+                return _move(account, -amount, text=text, nonce=nonce)
+        except IntegrityError:
+            # A double click: the other request wrote this nonce meanwhile, and ours was rolled back whole.
+            before = account.entries.get(nonce=nonce)
+    if before.amount != -amount:
+        raise FormAlreadyUsedError(before)
+    return before
+
+
+def _move(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID) -> Entry:
+    """Change the balance and write the entry; the caller holds the transaction."""
+    # One conditional UPDATE, not a read and then a write: two withdrawals at once cannot both find the money.
+    enough = Account.objects.filter(pk=account.pk, balance__gte=-amount)
+    moved = enough.update(balance=F("balance") + amount)
+    account.refresh_from_db(fields=["balance"])
+    if not moved:
+        raise InsufficientFundsError(account.balance)
+    return account.entries.create(amount=amount, balance_after=account.balance, text=text, nonce=nonce)

@@ -1,0 +1,16 @@
+"""Addresses of the bank's pages."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from example_project.bank import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sign-up/", views.sign_up, name="sign-up"),
+    path("sign-in/", views.SignInView.as_view(), name="sign-in"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("account/", views.account, name="account"),
+    path("account/withdraw/", views.withdraw, name="withdraw"),
+    path("account/entries/<int:pk>/", views.receipt, name="receipt"),
+]

@@ -1,0 +1,113 @@
+"""Settings of the example bank. They need nothing from outside; for development only.
+
+Optional environment: EMULATOR_PORT (where the emulator listens), DATABASE (path of the SQLite file).
+"""
+
+import os
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+STATE_DIR = BASE_DIR / ".demo"
+
+DEBUG = True
+# Public on purpose: with DEBUG on, this is no place for a secret.
+SECRET_KEY = "an-example-that-never-leaves-this-computer"  # noqa: S105
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+# The demo users' passwords are public: they exist, and are shown, only where this is set.
+SHOW_DEMO_USERS = True
+
+EMULATOR_PORT = int(os.environ.get("EMULATOR_PORT", "9000"))
+EMULATOR_URL = f"http://localhost:{EMULATOR_PORT}"
+
+# There is no API_SECRET_KEY here: while DEBUG is on, that means the emulator.
+AUTHSIGNAL = {
+    "ACTIONS": {
+        "withdrawFunds": {"MAX_AGE": 300, "LABEL": "Withdraw money"},  # seconds
+    },
+}
+if "EMULATOR_PORT" in os.environ:
+    AUTHSIGNAL["API_URL"] = f"{EMULATOR_URL}/v1"
+
+INSTALLED_APPS = [
+    "example_project.bank",  # first: its authsignal/base.html replaces the package's own
+    "django_authsignal",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "example_project.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_authsignal.middleware.AuthsignalMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+AUTHENTICATION_BACKENDS = ["django_authsignal.backends.AuthsignalBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "account"
+LOGOUT_REDIRECT_URL = "home"
+
+ROOT_URLCONF = "example_project.urls"
+WSGI_APPLICATION = "example_project.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+if "DATABASE" not in os.environ:
+    STATE_DIR.mkdir(exist_ok=True)
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("DATABASE", STATE_DIR / "bank.sqlite3"),
+        # IMMEDIATE: two writers wait for each other; with the default, the second one fails half way.
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},  # seconds
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "static/"
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Cookies ignore ports: a name of its own keeps other projects on localhost signed in.
+SESSION_COOKIE_NAME = "bank_session"
+CSRF_COOKIE_NAME = "bank_csrf"
+SECURE_REFERRER_POLICY = "same-origin"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"requests": {"()": "example_project.logs.RequestLines"}},
+    "formatters": {"line": {"format": "%(asctime)s  %(message)s", "datefmt": "%H:%M:%S"}},
+    "handlers": {
+        "requests": {"class": "logging.StreamHandler", "filters": ["requests"], "formatter": "line"},
+    },
+    "loggers": {"django.server": {"handlers": ["requests"], "level": "INFO", "propagate": False}},
+}

@@ -1,0 +1,10 @@
+"""Addresses of the example bank."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("example_project.bank.urls")),
+    path("authsignal/", include("django_authsignal.urls")),
+    path("admin/", admin.site.urls),
+]
