@@ -1,8 +1,10 @@
-"""Run a module as a child that cannot outlive its parent: `python -m example_project.tether MODULE [ARG ...]`.
+"""Run a module as a child that cannot outlive its parent.
 
-The parent holds the other end of this process's standard input. When the parent ends, however it ends
-(kill -9 too), the system closes that end, the read below returns, and this process ends itself. It works wherever
-pipes do.
+    python -m example_project.tether MODULE [ARGUMENT ...]
+
+The parent holds the other end of this process's standard input. When the parent ends, however it ends (kill -9
+too), the system closes that end, the read below returns, and this process ends itself. It works wherever pipes
+do.
 """
 
 import contextlib
