@@ -78,6 +78,8 @@ class Unreachable(AuthsignalError):
 class ConnectionFailed(Unreachable):
     """No connection, or one that broke before an answer came."""
 
+    stale: bool = False  # it was an idle one from the pool, which the other side had closed
+
 
 class TimedOut(Unreachable):
     """The total time for one call (`timeout`, in seconds) ran out."""
