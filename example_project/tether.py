@@ -2,9 +2,9 @@
 
     python -m example_project.tether MODULE [ARGUMENT ...]
 
-The parent holds the other end of this process's standard input. When the parent ends, however it ends (kill -9
-too), the system closes that end, the read below returns, and this process ends itself. It works wherever pipes
-do.
+The parent holds the other end of this process's standard input. When the parent ends, however it ends
+(kill -9 too), the system closes that end, the read below returns, and this process ends itself.
+It works wherever pipes do.
 """
 
 import contextlib
