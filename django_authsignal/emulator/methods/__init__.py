@@ -1,0 +1,1 @@
+"""One module per way of proof, for the Client API and the hosted pages alike."""

@@ -1,0 +1,332 @@
+"""The rules of actions, users and client tokens, without HTTP. Raises Problem where the API answers an error."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db import transaction
+
+from django_authsignal.client.types import State, VerificationMethod
+from django_authsignal.emulator import clock, fields, rules, tokens
+from django_authsignal.emulator.models import ID_LENGTH, Action, Authenticator, EmulatedUser, RecoveryCode
+from django_authsignal.emulator.problems import Problem, invalid
+
+__all__ = ["Problem", "Session", "allowed_methods", "complete", "default_method", "enrolled_methods", "may_enrol"]
+
+# What a user can enrol here, in the order in which it is offered.
+METHODS = (VerificationMethod.PASSKEY, VerificationMethod.AUTHENTICATOR_APP, VerificationMethod.EMAIL_OTP)
+_RECENT = timedelta(minutes=10)  # how long a completed challenge lets its session enrol more
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a client token means. The token is a credential, so no repr shows it."""
+
+    user: EmulatedUser
+    action: Action | None
+    scopes: frozenset[str]
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of a try. `recovery_codes` are shown here once, after a user's first enrolment."""
+
+    is_verified: bool
+    failure_reason: str | None = None
+    access_token: str | None = field(default=None, repr=False)
+    authenticator: Authenticator | None = None
+    recovery_codes: tuple[str, ...] = field(default=(), repr=False)
+
+
+WRONG_CODE = Verification(is_verified=False, failure_reason="CODE_INVALID_OR_EXPIRED")
+TOO_MANY_TRIES = Verification(is_verified=False, failure_reason="MAX_ATTEMPTS_EXCEEDED")
+
+
+# Actions, as the server tracks and asks.
+
+
+def get_or_create_user(user_id: str) -> EmulatedUser:
+    fields.check_user_id(user_id)
+    user, _ = EmulatedUser.objects.get_or_create(user_id=user_id, defaults={"created_at": clock.now()})
+    return user
+
+
+def find_user(user_id: str) -> EmulatedUser | None:
+    return EmulatedUser.objects.filter(user_id=fields.check_user_id(user_id)).first()
+
+
+def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action, dict[str, Any]]:
+    """Record that a user is about to do something, and answer with its state, `url` and `token`.
+
+    A known idempotencyKey returns that action in its present state, with a new token.
+    """
+    fields.check_action(action)
+    given = _attributes(attributes)
+    key = fields.text(attributes, "idempotencyKey", limit=ID_LENGTH) or str(uuid.uuid4())
+    with transaction.atomic():
+        user = get_or_create_user(user_id)
+        _describe(user, attributes)
+        row = Action.objects.filter(user=user, code=action, idempotency_key=key).first()
+        if row is None:
+            row = create_action(user, action, key, given)
+    token = tokens.issue(user, row, scope=row.scope or tokens.READ)
+    allowed = _allowed(row)
+    answer = {
+        "state": row.state,
+        "idempotencyKey": row.idempotency_key,
+        "url": hosted_url(token),
+        "token": token,
+        "isEnrolled": bool(set(_enrolled(user)) & set(allowed)),
+        "allowedVerificationMethods": allowed,
+        "enrolledVerificationMethods": _enrolled(user),
+        "ruleIds": row.rule_ids,
+    }
+    if default := _default(user, row):
+        answer["defaultVerificationMethod"] = default
+    return row, answer
+
+
+def create_action(user: EmulatedUser, code: str, key: str, given: dict[str, Any]) -> Action:
+    """A new action in the state that its configuration gives it."""
+    configured = rules.configuration(code)
+    now = clock.now()
+    type(configured).objects.filter(pk=configured.pk).update(last_action_created_at=now)
+    outcome = configured.default_user_action_result
+    usable = [m for m in _enrolled(user) if _permits(configured.verification_methods, m)]
+    row, _ = Action.objects.get_or_create(
+        user=user,
+        code=code,
+        idempotency_key=key,
+        defaults={
+            "state": rules.first_state(outcome, enrolled=bool(usable)),
+            "outcome": outcome,
+            "was_enrolled": bool(_enrolled(user)),
+            "created_at": now,
+            "updated_at": now,
+            "state_updated_at": now,
+            "allowed_methods": configured.verification_methods,
+            **given,
+        },
+    )
+    return row
+
+
+def hosted_url(token: str) -> str:
+    """Where a browser goes. It holds a `?` already, because SDKs append `&mode=popup`."""
+    return f"{settings.PUBLIC_URL}/challenge/?{urlencode({'token': token})}"
+
+
+def validate(token: str, user_id: str | None = None, action: str | None = None) -> dict[str, Any]:
+    """What became of the token's action. A bad token is an answer, never an error."""
+    try:
+        session = open_token(token)
+        claims = tokens.read(token)
+    except Problem as problem:
+        expired = problem.code == "expired_token"
+        return {"isValid": False, "error": "Token is expired." if expired else "Token is invalid."}
+    code = session.action.code if session.action else None
+    if user_id is not None and user_id != session.user.user_id:
+        return {"isValid": False, "error": "User is invalid."}
+    if action is not None and action != code:
+        return {"isValid": False, "error": "Action is invalid."}
+    answer: dict[str, Any] = {"isValid": False, "userId": session.user.user_id}
+    if session.action is None:  # a passkey sign-in that named no action: the token itself is the proof
+        if method := claims["emulator"]["verified"]:
+            answer |= {"isValid": True, "state": State.CHALLENGE_SUCCEEDED, "verificationMethod": method}
+        return answer
+    row = session.action
+    answer |= {
+        "isValid": row.state == State.CHALLENGE_SUCCEEDED,
+        "state": row.state,
+        "stateUpdatedAt": clock.iso(row.state_updated_at),
+        "action": row.code,
+        "actionCode": row.code,
+        "idempotencyKey": row.idempotency_key,
+    }
+    if row.verification_method:
+        answer["verificationMethod"] = row.verification_method
+    return answer
+
+
+def _attributes(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "redirect_url": fields.redirect_url(body) or "",
+        "redirect_to_settings": fields.flag(body, "redirectToSettings") or False,
+        "ip_address": fields.text(body, "ipAddress", limit=64) or "",
+        "user_agent": fields.text(body, "userAgent", limit=4096) or "",
+        "device_id": fields.text(body, "deviceId") or "",
+        "scope": fields.scope(body) or "",
+        "locale": fields.text(body, "locale", limit=35) or "",
+        "custom": fields.mapping(body, "custom"),
+    }
+
+
+def _describe(user: EmulatedUser, body: dict[str, Any]) -> None:
+    """Track's email, phoneNumber and username are written to the user."""
+    given = {
+        "email": fields.email(body),
+        "phone_number": fields.phone(body),
+        "username": fields.text(body, "username"),
+    }
+    changed = {name: value for name, value in given.items() if value and value != getattr(user, name)}
+    if "email" in changed:
+        changed["email_verified"] = False  # type: ignore[assignment]
+    if "phone_number" in changed:
+        changed["phone_number_verified"] = False  # type: ignore[assignment]
+    for name, value in changed.items():
+        setattr(user, name, value)
+    if changed:
+        user.save(update_fields=list(changed))
+
+
+# Client tokens.
+
+
+def open_token(token: str) -> Session:
+    """Raises Problem 401: expired_token, or unauthorized for anything that is not a living user's token of ours."""
+    try:
+        claims = tokens.read(token)
+    except tokens.TokenExpired:
+        raise Problem(401, "expired_token", "The token has expired. Track the action again.") from None
+    except tokens.TokenInvalid:
+        raise Problem(401, "unauthorized", "The token is not valid.") from None
+    ours = claims["emulator"]
+    user = EmulatedUser.objects.filter(pk=ours["user"]).first()
+    action = Action.objects.filter(pk=ours["action"], user=user).first() if user and ours["action"] else None
+    if user is None or (ours["action"] and action is None):
+        raise Problem(401, "unauthorized", "The token's user was deleted.")
+    return Session(user, action, frozenset(claims.get("scope", "").split()), token)
+
+
+def renew(session: Session) -> str:
+    """Another token that means the same, with ten fresh minutes."""
+    return tokens.issue(session.user, session.action, scope=" ".join(sorted(session.scopes)))
+
+
+def require_open(session: Session) -> None:
+    """Raises Problem when the session's action is blocked, under review or has failed: nothing can be proved for it."""
+    open_states = {State.ALLOW, State.CHALLENGE_REQUIRED, State.CHALLENGE_SUCCEEDED}
+    if session.action and session.action.state not in open_states:
+        raise Problem(403, "forbidden", f"The action is {session.action.state}; it cannot be challenged.")
+
+
+def require_allowed(session: Session, method: str) -> None:
+    """Raises Problem when the action is not open or does not accept the method."""
+    require_open(session)
+    if session.action and not _permits(session.action.allowed_methods, method):
+        raise invalid(f"The action does not accept {method}.")
+
+
+def may_enrol(session: Session) -> bool:
+    """The first authenticator freely; more only with the scope, or when this session's action was just proved.
+
+    Another action's proof does not count: whoever knows only the password must not ride on the victim's.
+    """
+    if not Authenticator.objects.filter(user=session.user, verified_at__isnull=False).exists():
+        return True
+    if tokens.ADD in session.scopes:
+        return True
+    row = session.action
+    return bool(
+        row and row.state == State.CHALLENGE_SUCCEEDED and clock.now() - row.state_updated_at <= _RECENT
+    )
+
+
+def require_enrol(session: Session, method: str) -> None:
+    """Raises Problem unless the session may enrol an authenticator of this method now."""
+    require_open(session)
+    if not may_enrol(session):
+        raise Problem(
+            403, "forbidden", "Complete a challenge first, or track with the scope add:authenticators."
+        )
+
+
+def allowed_methods(session: Session) -> list[str]:
+    """What the action accepts, of what can be enrolled here; recovery codes: see `recovery_allowed`."""
+    return _allowed(session.action)
+
+
+def enrolled_methods(session: Session) -> list[str]:
+    """What the user has, in the order of enrolment."""
+    return _enrolled(session.user)
+
+
+def default_method(session: Session) -> str | None:
+    """What a page starts with: the action's, else the user's, else the first enrolled that the action accepts."""
+    return _default(session.user, session.action)
+
+
+def recovery_allowed(session: Session) -> bool:
+    """True while the user has an unused recovery code and the action accepts one."""
+    accepted = session.action is None or _permits(
+        session.action.allowed_methods, VerificationMethod.RECOVERY_CODE
+    )
+    return accepted and RecoveryCode.objects.filter(user=session.user, used_at__isnull=True).exists()
+
+
+def complete(
+    session: Session, method: str, authenticator: Authenticator | None, *, first_enrolment: bool = False
+) -> str:
+    """Mark the session's action as proved, if it may be, and return the access token (ten minutes).
+
+    CHALLENGE_REQUIRED becomes CHALLENGE_SUCCEEDED; ALLOW only for a user who had nothing enrolled when it was
+    tracked. No other state does. `first_enrolment`: the proof is the enrolment of the user's first authenticator.
+    """
+    if session.action:
+        now = clock.now()
+        waiting = Action.objects.filter(pk=session.action.pk, state=State.CHALLENGE_REQUIRED)
+        unenrolled = Action.objects.filter(pk=session.action.pk, state=State.ALLOW, was_enrolled=False)
+        for rows in (waiting, unenrolled):
+            # One UPDATE that names the state it leaves: a block that arrives meanwhile wins.
+            rows.update(
+                state=State.CHALLENGE_SUCCEEDED,
+                state_updated_at=now,
+                updated_at=now,
+                verification_method=method,
+                verified_by=str(authenticator.pk) if authenticator else "",
+            )
+        session.action.refresh_from_db()
+        require_open(session)
+    return tokens.issue(session.user, session.action, scope=tokens.MANAGE, verified=method)
+
+
+def complete_enrolment(session: Session, authenticator: Authenticator) -> tuple[str, list[str]]:
+    """The access token and the recovery codes (the first time) after an authenticator was verified.
+
+    Enrolling is a proof only for who had nothing before; else a scope would turn into a passed challenge.
+    """
+    from django_authsignal.emulator.methods import recovery_code  # noqa: PLC0415  it builds on this module
+
+    others = Authenticator.objects.filter(user=session.user, verified_at__isnull=False)
+    if others.exclude(pk=authenticator.pk).exists():
+        return renew(session), []
+    codes = recovery_code.issue(session.user)
+    if session.action and not _permits(session.action.allowed_methods, authenticator.method):
+        return renew(session), codes
+    return complete(session, authenticator.method, authenticator), codes
+
+
+def _permits(allowed: list[str] | None, method: str) -> bool:
+    return allowed is None or method in allowed
+
+
+def _allowed(action: Action | None) -> list[str]:
+    return [m.value for m in METHODS if action is None or _permits(action.allowed_methods, m)]
+
+
+def _enrolled(user: EmulatedUser) -> list[str]:
+    rows = Authenticator.objects.filter(user=user, verified_at__isnull=False).order_by("created_at", "pk")
+    return list(dict.fromkeys(rows.values_list("method", flat=True)))
+
+
+def _default(user: EmulatedUser, action: Action | None) -> str | None:
+    usable = [m for m in _enrolled(user) if action is None or _permits(action.allowed_methods, m)]
+    if user.default_method in usable:
+        return user.default_method
+    return usable[0] if usable else None

@@ -1,0 +1,31 @@
+"""How often a user may be sent a mail or try a code. Source: docs.authsignal.com, FAQ on rate limits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from django_authsignal.emulator import clock
+from django_authsignal.emulator.models import EmulatedUser, RateEvent
+
+SENDS = (12, timedelta(minutes=10))
+TRIES = (10, timedelta(minutes=5))
+
+
+def take(user: EmulatedUser, kind: str, limit: tuple[int, timedelta]) -> RateEvent | None:
+    """One place under the limit, or None when it is reached. Parallel callers never get more than there are."""
+    count, window = limit
+    with transaction.atomic():
+        # The lock makes counting and adding one step; on SQLite the IMMEDIATE transaction does.
+        EmulatedUser.objects.select_for_update().get(pk=user.pk)
+        events = RateEvent.objects.filter(user=user, kind=kind)
+        events.filter(created_at__lte=clock.now() - window).delete()
+        if events.count() >= count:
+            return None
+        return events.create(user=user, kind=kind, created_at=clock.now())
+
+
+def give_back(event: RateEvent) -> None:
+    """A right code was no guess. Only its own place is given back: a success must not clear an attacker's count."""
+    RateEvent.objects.filter(pk=event.pk).delete()

@@ -1,0 +1,106 @@
+"""Django settings of the emulator's process, read from AUTHSIGNAL_EMULATOR_* variables.
+
+`python -m django_authsignal.emulator` sets the variables from its options; a WSGI or ASGI server may set them itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def _read(name: str, default: str) -> str:
+    return os.environ.get(f"AUTHSIGNAL_EMULATOR_{name}") or default
+
+
+BASE_DIR = Path(__file__).resolve().parent
+
+# The emulator's own settings.
+API_SECRET_KEY = _read("SECRET", "emulator_secret")
+TENANT_ID = _read("TENANT", "emulator")
+PUBLIC_URL = _read("PUBLIC_URL", "http://localhost:9000").rstrip("/")
+DEFAULT_OUTCOME = _read("DEFAULT_OUTCOME", "ALLOW")  # of an action that nobody configured
+RP_ID = _read("RP_ID", urlsplit(PUBLIC_URL).hostname or "localhost")
+RP_NAME = _read("RP_NAME", "Authsignal emulator")
+# Pages that may run a passkey ceremony: the hosted ones, and those that embed a client SDK (`--origin`).
+ORIGINS = [
+    "{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL)),
+    *(origin.rstrip("/") for origin in _read("ORIGINS", "").split()),
+]
+TOKEN_AGE = 600  # seconds; docs.authsignal.com: a token lives ten minutes
+CODE_AGE = 600  # seconds that a mailed code can be used
+CEREMONY_AGE = 300  # seconds that a WebAuthn challenge can be answered
+MAX_BODY = 1024 * 1024  # bytes of one request
+BODY_TIMEOUT = 10.0  # seconds for a request's body to arrive; a wrong Content-Length must not hang a worker
+
+if not API_SECRET_KEY.startswith("emulator_"):
+    # A real secret key must never be typed into something that writes mail into a public inbox.
+    raise SystemExit("The emulator's secret must begin with emulator_. Pass --secret emulator_something.")
+
+# Django's.
+DEBUG = False
+# Keys of stored codes are derived from it, so the database alone does not give them away.
+SECRET_KEY = hashlib.sha256(b"django_authsignal.emulator:" + API_SECRET_KEY.encode()).hexdigest()
+ALLOWED_HOSTS = sorted(
+    {"localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"}
+    | set(_read("ALLOWED_HOSTS", "").split())
+)
+INSTALLED_APPS = ["django_authsignal.emulator.apps.EmulatorConfig"]
+# No session and no CsrfViewMiddleware: cookies ignore ports, so a cookie of http://localhost:9000 would meet those of
+# the project on http://localhost:8000. The API is authorised by a header that no browser adds by itself, and a hosted
+# page's form carries the client token, which is its secret against forgery.
+MIDDLEWARE = [
+    "django_authsignal.emulator.middleware.SecurityHeadersMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+APPEND_SLASH = False
+ROOT_URLCONF = "django_authsignal.emulator.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+STATIC_URL = "/static/"
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "ERROR"},
+        "django_authsignal.emulator": {"handlers": ["console"], "level": "WARNING"},
+    },
+}
+
+
+def _database(url: str) -> dict[str, Any]:
+    """The one database: a SQLite file where the emulator was started, or the one that `--database` names."""
+    if url:
+        import dj_database_url  # noqa: PLC0415  only who passes --database pays for it
+
+        config: dict[str, Any] = dict(dj_database_url.parse(url))
+    else:
+        config = {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(Path.cwd() / "authsignal-emulator.sqlite3"),
+        }
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config.setdefault("OPTIONS", {}).update(
+            # IMMEDIATE: a transaction that reads a counter and writes it must own the lock from its start.
+            transaction_mode="IMMEDIATE",
+            timeout=20,
+            init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        )
+    return config
+
+
+DATABASES = {"default": _database(_read("DATABASE", ""))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,0 +1,19 @@
+"""The API under /v1/, the hosted pages and the inbox beside it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.conf import settings
+from django.urls import include, path, re_path
+from django.views.static import serve
+
+from django_authsignal.emulator import api
+
+urlpatterns = [
+    # One view: the API's ids are read from the raw path, which Django's resolver does not see.
+    re_path(r"^v1/", api.api),
+    path("static/<path:path>", serve, {"document_root": settings.BASE_DIR / "static"}),
+]
+if find_spec("django_authsignal.emulator.hosted_urls"):
+    urlpatterns.append(path("", include("django_authsignal.emulator.hosted_urls")))
