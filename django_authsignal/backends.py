@@ -1,0 +1,126 @@
+"""Authentication backends: a right password is the first half; the gate asks for the second before `login()`."""
+
+import base64
+import binascii
+import json
+import uuid
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from . import enforcement, flow, session, signin
+from .decision import ActionBlocked, ChallengeRequired, Decision, Verdict
+from .flow import Question
+from .models import Kind
+
+
+class AuthsignalBackendMixin:
+    """Puts the gate on any backend (ModelBackend, LDAP, your own): list it before the backend in the bases.
+
+    `authenticate` raises ChallengeRequired or ActionBlocked where the backend alone would have returned the user;
+    AuthsignalMiddleware answers them. `aauthenticate` is gated the same: a backend's native one would slip past.
+    """
+
+    def sign_in_allowed(self, request: HttpRequest, user: AbstractBaseUser) -> bool:
+        """Override: rules of your own, asked right before `login()`, when the proof is there."""
+        return bool(user.is_active)
+
+    def authenticate(
+        self, request: HttpRequest | None, *args: Any, authsignal_token: str | None = None, **credentials: Any
+    ) -> AbstractBaseUser | None:
+        """The user, once proved. With `authsignal_token`, finishes the sign-in this browser began.
+
+        Raises ChallengeRequired or ActionBlocked.
+        """
+        if authsignal_token is not None:
+            return _finish(request, authsignal_token)
+        user = super().authenticate(request, *args, **credentials)  # type: ignore[misc]
+        return user if user is None else self._gated(request, user)
+
+    async def aauthenticate(
+        self, request: HttpRequest | None, *args: Any, authsignal_token: str | None = None, **credentials: Any
+    ) -> AbstractBaseUser | None:
+        """`authenticate` for async code."""
+        if authsignal_token is not None:
+            return await sync_to_async(_finish)(request, authsignal_token)
+        # The sync form of the backend, so that both colours walk one path.
+        user = await sync_to_async(super().authenticate)(request, *args, **credentials)  # type: ignore[misc]
+        if user is None:
+            return None
+        question = await sync_to_async(self._question)(request, user)
+        if question is None:
+            return user  # type: ignore[no-any-return]
+        decision = await flow.arun(flow.ask(question[0], question[1]))
+        return _conclude(question[0], question[1], decision)
+
+    def _gated(self, request: HttpRequest | None, user: AbstractBaseUser) -> AbstractBaseUser:
+        asked = self._question(request, user)
+        if asked is None:
+            return user
+        return _conclude(*asked, flow.run(flow.ask(*asked)))
+
+    def _question(self, request: HttpRequest | None, user: AbstractBaseUser) -> tuple[HttpRequest, Question] | None:
+        """What to ask of the gate; None when a SignInMixin view asks by itself after its form's checks."""
+        if request is None or not hasattr(request, "session"):
+            raise ChallengeRequired(
+                Decision(Verdict.NOT_STARTED, enforcement.sign_in_action()),
+                message="authenticate() was called without a request that has a session, so nobody can be challenged. "
+                "Pass the request: authenticate(request, username=…, password=…).",
+            )
+        if getattr(request, "_authsignal_view_asks", False):
+            return None
+        question = enforcement.sign_in_question(request, user, signin.backend_path(type(self)))
+        if self._confirms(request, user):
+            session.password_proved(request)
+        if flow.in_transaction() and not flow.peek(request, question):
+            raise ChallengeRequired(question=question)
+        return request, question
+
+    def _confirms(self, request: HttpRequest, user: AbstractBaseUser) -> bool:
+        """True when the signed-in user only confirms their password."""
+        return bool(getattr(getattr(request, "user", None), "pk", None) == user.pk)
+
+
+def _conclude(request: HttpRequest, question: Question, decision: Decision) -> AbstractBaseUser:
+    if not decision.passed:
+        raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
+    return question.user
+
+
+def _finish(request: HttpRequest | None, token: str) -> AbstractBaseUser | None:
+    """The user that the token proves, of the sign-in that this browser began; PermissionDenied when it is no proof."""
+    if request is None or not hasattr(request, "session"):
+        raise PermissionDenied
+    for challenge_id in _candidates(request, token):
+        finished = flow.run(flow.finish(request, challenge_id, token))
+        row = finished.row
+        if finished.ok and not finished.already and row is not None and finished.user is not None:
+            if not signin.allowed(request, finished.user, row.backend):
+                raise PermissionDenied
+            request._authsignal_proved = row  # type: ignore[attr-defined] # its pass is written by login()
+            return finished.user
+    raise PermissionDenied  # and no other backend is asked
+
+
+def _candidates(request: HttpRequest, token: str) -> list[uuid.UUID]:
+    """The sign-ins this session began, the one that the token says it is for first; the token is not believed."""
+    kinds = (str(Kind.SIGN_IN), str(Kind.PASSWORDLESS))
+    ids = [item.id for item in session.open_challenges(request) if item.kind in kinds]
+    return [uuid.UUID(item) for item in ids if item == _claimed(token)][:1]
+
+
+def _claimed(token: str) -> str:
+    try:
+        part = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return str(claims["other"]["idempotencyKey"])
+    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
+        return ""
+
+
+class AuthsignalBackend(AuthsignalBackendMixin, ModelBackend):  # type: ignore[misc] # keywords are passed on
+    """Django's ModelBackend with the gate; name it in AUTHENTICATION_BACKENDS instead of Django's."""

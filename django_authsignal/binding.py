@@ -1,0 +1,135 @@
+"""What a proof is bound to: the values a person saw, as keyed hashes, and the request they came with."""
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest
+
+from .identity import digest
+from .policy import Policy
+
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What one request asks to be proved: the values, their hashes, and the scope that all of it makes."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    custom: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = ""  # what a pass must match: "" when neither bind nor CUSTOM narrows it
+
+
+def read(request: HttpRequest, policy: Policy) -> Bound:
+    """Reads what the policy binds from the request.
+
+    Raises BadRequest when a bound field is absent, repeated, or in a body that is neither a form nor JSON: what is
+    proved and what the view reads must be the same values.
+    """
+    values = _bound_values(request, policy)
+    hashes = {name: digest("field", name, canonical(value)) for name, value in values.items()}
+    custom = dict(policy.custom(request)) if policy.custom else {}
+    return Bound(values, hashes, {**custom, **values}, _scope(request, policy, hashes, custom))
+
+
+def _scope(request: HttpRequest, policy: Policy, hashes: Mapping[str, str], custom: Mapping[str, Any]) -> str:
+    parts = [f"{name}={hashes[name]}" for name in sorted(hashes)]
+    parts += [f"{name}={canonical(custom[name])}" for name in sorted(custom)]
+    if policy.single_use:
+        return request_scope(request, *parts)
+    return digest("scope", *parts) if parts else ""
+
+
+def request_scope(request: HttpRequest, *parts: str) -> str:
+    """The hash of one request: method, path with query string, and what is bound."""
+    return digest("request", request.method or "", request.get_full_path(), *parts)
+
+
+def _bound_values(request: HttpRequest, policy: Policy) -> dict[str, Any]:
+    if callable(policy.bind):
+        return dict(policy.bind(request))
+    if not policy.bind:
+        return {}
+    if request.method in SAFE_METHODS:
+        return {name: _single(request.GET.getlist(name), name) for name in policy.bind}
+    if request.content_type in FORM_TYPES:
+        return {name: _single(request.POST.getlist(name), name) for name in policy.bind}
+    if request.content_type == "application/json":
+        document = _json(request)
+        return {name: _dotted(document, name) for name in policy.bind}
+    raise BadRequest(f"{policy.action} needs {', '.join(policy.bind)} as form fields or JSON. Send one of the two.")
+
+
+def _single(found: Sequence[Any], name: str) -> str:
+    if len(found) != 1:
+        raise BadRequest(f"The field {name!r} must be there exactly once.")
+    return str(found[0])
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Parsers differ on which of two equal keys counts: what is proved could differ from what the view reads.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadRequest("The JSON body names a key twice. Send each key once.")
+    return found
+
+
+def _json(request: HttpRequest) -> Any:
+    try:
+        return json.loads(request.body, object_pairs_hook=_unique, parse_float=Decimal)
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest("The body is not JSON. Send a JSON object.") from exc
+
+
+def _dotted(document: Any, name: str) -> Any:
+    value = document
+    for step in name.split("."):
+        if not isinstance(value, dict) or step not in value:
+            raise BadRequest(f"The field {name!r} must be there exactly once.")
+        value = value[step]
+    if isinstance(value, dict | list) or value is None:
+        raise BadRequest(f"The field {name!r} must be text, a number or true or false.")
+    return value
+
+
+def canonical(value: Any) -> str:
+    """One spelling for one value: 250, "250.00" and Decimal("250.0") agree, as do Unicode forms of one text."""
+    if isinstance(value, bool):
+        return f"bool:{value}"
+    if isinstance(value, int | float | Decimal):
+        return _number(Decimal(str(value)))
+    if isinstance(value, datetime | date | time | UUID):
+        return f"text:{value}" if isinstance(value, UUID) else f"text:{value.isoformat()}"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Mapping):
+        return "map:" + ",".join(f"{len(str(k))}:{k}={canonical(value[k])}" for k in sorted(value, key=str))
+    if isinstance(value, Sequence):
+        items = [canonical(item) for item in value]
+        return "list:" + ",".join(f"{len(item)}:{item}" for item in items)
+    return _text(str(value))
+
+
+def _number(value: Decimal) -> str:
+    # format(…, "f") after normalize: 2.50 -> 2.5, 1E+3 -> 1000; -0 is 0.
+    return f"number:{format(value.normalize() + 0, 'f') if value.is_finite() else value}"
+
+
+def _text(value: str) -> str:
+    text = unicodedata.normalize("NFC", value.replace("\r\n", "\n")).strip()
+    # Plain ASCII decimals only: "1_000", "١٢" and "1e9" stay text, so that no two readers can disagree on them.
+    if text.isascii() and len(text) <= 40 and text.lstrip("-").replace(".", "", 1).isdigit():
+        try:
+            return _number(Decimal(text))
+        except InvalidOperation:
+            pass
+    return f"text:{text}"

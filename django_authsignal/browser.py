@@ -1,0 +1,88 @@
+"""The binding cookie: which browser began a challenge, and so which browser may finish it and use its proof.
+
+A stolen session cookie, a planted link, a proof made on another machine are worth nothing without it.
+"""
+
+import re
+import secrets
+import uuid
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+from .addresses import is_https
+from .identity import digest, same
+
+NAME = "authsignal_browser"
+MAX_AGE = 400 * 86_400  # seconds; the longest that browsers keep a cookie
+_VALUE = re.compile(r"[0-9a-f]{32}")  # 128 random bits
+
+
+def cookie_name(request: HttpRequest) -> str:
+    """`__Host-` exactly when the public URL is https: no subdomain and no plain-http page can then plant one."""
+    return f"__Host-{NAME}" if is_https(request) else NAME
+
+
+def _start_cookie_name(challenge_id: uuid.UUID) -> str:
+    return f"{NAME}_{challenge_id.hex}"
+
+
+def _value(request: HttpRequest, name: str) -> str:
+    value = request.COOKIES.get(name, "")
+    return value if _VALUE.fullmatch(value) else ""
+
+
+def _hash(value: str) -> str:
+    return digest("browser", value) if value else ""
+
+
+def current(request: HttpRequest) -> str:
+    """The HMAC of this browser's binding cookie, as the ledger and passes hold it; "" when it has none."""
+    return _hash(_value(request, cookie_name(request)) or getattr(request, "_authsignal_browser", ""))
+
+
+def ensure(request: HttpRequest) -> str:
+    """The same, making a cookie (sent by `apply`) when this browser has none yet."""
+    if not current(request):
+        request._authsignal_browser = secrets.token_hex(16)  # type: ignore[attr-defined]
+    return current(request)
+
+
+def began(request: HttpRequest, challenge_id: uuid.UUID, browser: str) -> bool:
+    """True when this browser began the challenge: by its cookie, or by the challenge's own when two starts raced."""
+    return same(current(request), browser) or same(_hash(_value(request, _start_cookie_name(challenge_id))), browser)
+
+
+def remember_start(request: HttpRequest, challenge_id: uuid.UUID) -> None:
+    """Has `apply` set a cookie for this challenge alone, if this browser had none when it began.
+
+    Two tabs opened at once each make a cookie and the later answer wins; the other tab's challenge is kept
+    finishable by a cookie of its own, sent to its own callback only.
+    """
+    if getattr(request, "_authsignal_browser", ""):
+        started = [*getattr(request, "_authsignal_started", ()), challenge_id]
+        request._authsignal_started = started  # type: ignore[attr-defined]
+
+
+def apply(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Sets on the response what this request made. Safe to call twice."""
+    value = getattr(request, "_authsignal_browser", "")
+    if not value:
+        return
+    secure = is_https(request)
+    response.set_cookie(
+        cookie_name(request), value, max_age=MAX_AGE, path="/", secure=secure, httponly=True, samesite="Lax"
+    )
+    for challenge_id in getattr(request, "_authsignal_started", ()):
+        for name in ("callback", "challenge"):
+            path = reverse(f"authsignal:{name}", args=[challenge_id])
+            response.set_cookie(
+                _start_cookie_name(challenge_id),
+                value,
+                max_age=3600,
+                path=path,
+                secure=secure,
+                httponly=True,
+                samesite="Lax",
+            )

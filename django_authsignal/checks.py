@@ -1,0 +1,154 @@
+"""System checks: every fault of the setup, with a stable id and the sentence that mends it."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.contrib.auth.backends import ModelBackend
+from django.core.checks import CheckMessage, Error, Warning
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from .backends import AuthsignalBackendMixin
+from .client import ConfigurationError
+from .conf import EMULATOR_COMMAND, EMULATOR_PREFIX, Settings, get_settings, problems
+
+MIDDLEWARE = "django_authsignal.middleware.AuthsignalMiddleware"
+SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+def _settings() -> Settings | None:
+    try:
+        return get_settings()
+    except ConfigurationError:
+        return None  # check_settings reports it
+
+
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E001: a fault in the AUTHSIGNAL dict. W001: no secret key."""
+    raw = getattr(django_settings, "AUTHSIGNAL", None) or {}
+    found: list[CheckMessage] = [Error(item.text, hint=item.hint, id="authsignal.E001") for item in problems(raw)]
+    settings = _settings()
+    if settings and not settings.API_SECRET_KEY:
+        # Not an error: `manage.py test` and image builds run checks without secrets. The first call raises.
+        text = "AUTHSIGNAL has no API_SECRET_KEY, so no action can be proved and every guarded view stays closed."
+        hint = f"Set it from Authsignal's portal, or use the emulator: {EMULATOR_COMMAND}, with EMULATOR on."
+        found.append(Warning(text, hint=hint, id="authsignal.W001"))
+    return found
+
+
+def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E002: our urls are not included."""
+    try:
+        reverse("authsignal:callback", args=["00000000-0000-0000-0000-000000000000"])
+    except NoReverseMatch:
+        hint = 'Add path("authsignal/", include("django_authsignal.urls")) to the root urlconf.'
+        return [Error("The urls of django_authsignal are not included.", hint=hint, id="authsignal.E002")]
+    return []
+
+
+def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E003: the middleware is missing. E004: it stands before the session or authentication."""
+    middleware = list(django_settings.MIDDLEWARE)
+    ours = _position(middleware, MIDDLEWARE)
+    if ours is None:
+        text = "AuthsignalMiddleware is not in MIDDLEWARE, so a challenge that a sign-in raises has no answer."
+        return [Error(text, hint=f"Add {MIDDLEWARE!r} right after {AUTHENTICATION!r}.", id="authsignal.E003")]
+    found: list[CheckMessage] = []
+    for other in (SESSION, AUTHENTICATION):
+        place = _position(middleware, other)
+        if place is None or place > ours:
+            text = f"AuthsignalMiddleware needs {other.rpartition('.')[2]} before it in MIDDLEWARE."
+            found.append(Error(text, hint=f"Put {MIDDLEWARE!r} right after {AUTHENTICATION!r}.", id="authsignal.E004"))
+    return found
+
+
+def _position(middleware: Sequence[str], wanted: str) -> int | None:
+    """Where a middleware, or a subclass of it, stands."""
+    base = import_string(wanted)
+    for place, path in enumerate(middleware):
+        try:
+            found = import_string(path)
+        except ImportError:
+            continue  # Django reports it
+        if path == wanted or (isinstance(found, type) and issubclass(found, base)):
+            return place
+    return None
+
+
+def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E005: a backend takes passwords without the gate. W005: no backend is gated."""
+    paths = list(django_settings.AUTHENTICATION_BACKENDS)
+    gated = [path for path in paths if _is(path, AuthsignalBackendMixin)]
+    found: list[CheckMessage] = []
+    for path in paths:
+        if gated and path not in gated and _takes_passwords(path):
+            text = f"The backend {path!r} signs in with a password and without a challenge, beside a gated one."
+            hint = "Remove it, or put AuthsignalBackendMixin before it in the bases of a class of yours."
+            found.append(Error(text, hint=hint, id="authsignal.E005"))
+    if not gated:
+        text = "No authentication backend is gated: a password alone signs in."
+        hint = "Put django_authsignal.backends.AuthsignalBackend in AUTHENTICATION_BACKENDS, or silence this."
+        found.append(Warning(text, hint=hint, id="authsignal.W005"))
+    return found
+
+
+def _is(path: str, base: type) -> bool:
+    try:
+        found = import_string(path)
+    except ImportError:
+        return False
+    return isinstance(found, type) and issubclass(found, base)
+
+
+def _takes_passwords(path: str) -> bool:
+    """True for ModelBackend's kind and for any backend whose authenticate() names a password."""
+    try:
+        found = import_string(path)
+    except ImportError:
+        return False
+    code = getattr(getattr(found, "authenticate", None), "__code__", None)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
+    remote_user = "remote_user" in names
+    return (isinstance(found, type) and issubclass(found, ModelBackend) and not remote_user) or "password" in names
+
+
+def check_emulator(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W006: the emulator is on and does not answer."""
+    settings = _settings()
+    if settings is None or not settings.emulator or not isinstance(settings.API_URL, str):
+        return []
+    parts = urlsplit(settings.API_URL)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=0.3):
+            return []
+    except OSError:
+        text = f"The emulator does not answer at {settings.API_URL}."
+        return [Warning(text, hint=f"Start it: {EMULATOR_COMMAND}", id="authsignal.W006")]
+
+
+def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E010 to W014, only with `check --deploy`: what must not go live."""
+    settings = _settings()
+    return list(_deployment(settings)) if settings else []
+
+
+def _deployment(settings: Settings) -> Iterator[CheckMessage]:
+    key = settings.API_SECRET_KEY
+    if not key:
+        yield Error("AUTHSIGNAL has no API_SECRET_KEY.", hint="Set it from Authsignal's portal.", id="authsignal.E010")
+    if settings.emulator or (isinstance(key, str) and key.startswith(EMULATOR_PREFIX)):
+        text = "The emulator, or a key of it, is configured: anybody who reaches it can prove anything."
+        yield Error(text, hint="Set Authsignal's own API_SECRET_KEY, and EMULATOR to None.", id="authsignal.E011")
+    if isinstance(settings.API_URL, str) and not settings.API_URL.startswith("https://"):
+        text = "API_URL is not https: the secret key would travel in the clear."
+        yield Error(text, hint="Use the https address of your Authsignal region.", id="authsignal.E012")
+    if settings.PUBLIC_BASE_URL is None:
+        text = "PUBLIC_BASE_URL is not set, so the Host header decides where a proof comes back to."
+        yield Warning(text, hint='Set it to your origin, such as "https://shop.example".', id="authsignal.W013")
+    if django_settings.SESSION_ENGINE == "django.contrib.sessions.backends.signed_cookies":
+        text = "Sessions are signed cookies: an old cookie brings an old pass back, until its age ends it."
+        yield Warning(text, hint="Use sessions in the database or a cache.", id="authsignal.W014")

@@ -1,0 +1,323 @@
+"""The one settings dict, `AUTHSIGNAL`, read live through a frozen dataclass that is its schema.
+
+Reading is live: `override_settings` and pytest-django's `settings` fixture work, even for a dict changed in place.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings as django_settings
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from .client import Client, ConfigurationError
+from .client.types import VerificationMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from requests.adapters import BaseAdapter
+
+US_REGION = "https://api.authsignal.com/v1"
+EMULATOR_URL = "http://localhost:9000/v1"
+EMULATOR_COMMAND = "python -m django_authsignal.emulator"
+EMULATOR_PREFIX = "emulator_"
+ACTION_PATTERN = r"[a-zA-Z0-9_-]{1,64}"
+
+Dotted = str | Callable[..., Any] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """Every key of `AUTHSIGNAL`: its type, its default, its unit."""
+
+    API_SECRET_KEY: str | Callable[[HttpRequest], str] = field(default="", repr=False)
+    API_SECRET_KEY_FALLBACKS: Sequence[str] = field(default=(), repr=False)  # webhooks, while a key rotates
+    TENANT_ID: str | Callable[[HttpRequest], str] = ""
+    API_URL: str | Callable[[HttpRequest], str] = ""  # "": the US region, or the emulator when it is on
+    TIMEOUT: float = 5.0  # seconds for one call, all of it
+    PUBLIC_BASE_URL: str | Sequence[str] | Callable[[HttpRequest], str] | None = None  # origin(s) of redirectUrl
+    HOSTED_HOSTS: Sequence[str] = (".authsignal.com",)  # a leading dot: the domain and all below it
+    SIGN_IN_ACTION: str = "signIn"
+    MAX_AGE: int = 900  # seconds a step-up's proof counts; 0: one request
+    ON_ALLOW: str | None = None  # None: "pass" at sign-in, "deny" at step-ups
+    UNENROLLED: str | None = None  # None: "enroll" at sign-in, "deny" at step-ups
+    ON_UNREACHABLE: str = "deny"
+    METHODS: Sequence[str] | None = None  # None: any way of proof
+    PASSWORDLESS_METHODS: Sequence[str] = ("PASSKEY",)
+    ENFORCE: str | Callable[..., str] = "on"
+    CHALLENGE_AGE: int = 600  # seconds a challenge may wait for its proof
+    REVIEW_MAX_AGE: int = 86_400  # seconds a review may wait for its release
+    ACTIONS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    MANAGE_ACTION: str = "manageAuthenticators"
+    USER_ID: Dotted = None  # callable(user) -> str
+    USER_FROM_ID: Dotted = None  # callable(str) -> user or None
+    USER_ID_PREFIX: str = ""
+    CLIENT_IP: Dotted = None  # callable(request) -> str or None
+    TRACK_ATTRIBUTES: Dotted = None  # callable(request, user, action) -> dict for Client.track
+    EMULATOR: bool | None = None  # None: when DEBUG is on and there is no key
+
+    @property
+    def emulator(self) -> bool:
+        """True when the emulator stands in for Authsignal."""
+        return bool(self.EMULATOR)
+
+
+KEYS = {f.name: f for f in fields(Settings)}
+# Policy keys that one action may set for itself in ACTIONS; LABEL and CUSTOM exist only there.
+POLICY_KEYS = (
+    "MAX_AGE",
+    "ON_ALLOW",
+    "UNENROLLED",
+    "ON_UNREACHABLE",
+    "METHODS",
+    "ENFORCE",
+    "CHALLENGE_AGE",
+    "REVIEW_MAX_AGE",
+    "LABEL",
+    "CUSTOM",
+)
+DOTTED_KEYS = ("USER_ID", "USER_FROM_ID", "CLIENT_IP", "TRACK_ATTRIBUTES")
+CHOICES = {
+    "ON_ALLOW": ("deny", "pass"),
+    "UNENROLLED": ("enroll", "email", "deny", "allow"),
+    "ON_UNREACHABLE": ("deny", "allow"),
+    "ENFORCE": ("on", "observe"),
+}
+NUMBERS = {
+    "TIMEOUT": 0.001,
+    "MAX_AGE": 0,
+    "CHALLENGE_AGE": 1,
+    "REVIEW_MAX_AGE": 1,
+}  # and the least they may be
+STRINGS = ("SIGN_IN_ACTION", "MANAGE_ACTION", "USER_ID_PREFIX")
+LISTS = ("API_SECRET_KEY_FALLBACKS", "HOSTED_HOSTS", "METHODS", "PASSWORDLESS_METHODS")
+
+
+def get_settings() -> Settings:
+    """The settings in force now. Raises ConfigurationError, naming key and fix, when AUTHSIGNAL has a fault."""
+    raw = getattr(django_settings, "AUTHSIGNAL", None) or {}
+    debug = bool(django_settings.DEBUG)
+    global _last
+    if _last is not None and _last[1] == debug and _last[0] == raw:
+        return _last[2]
+    for problem in problems(raw):
+        raise ConfigurationError(f"{problem.text} {problem.hint}")
+    built = _build(raw, debug=debug)
+    # A deep copy of the containers, so that a dict changed in place no longer compares equal.
+    _last = (_copy(raw), debug, built)
+    return built
+
+
+_last: tuple[Any, bool, Settings] | None = None
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copy(item) for item in value) if type(value) in (list, tuple) else value
+    return set(value) if isinstance(value, set) else value
+
+
+def _build(raw: Mapping[str, Any], *, debug: bool) -> Settings:
+    given = Settings(**raw)
+    on = given.EMULATOR if given.EMULATOR is not None else debug and not given.API_SECRET_KEY
+    if not on:
+        return replace(given, EMULATOR=False, API_URL=given.API_URL or US_REGION)
+    return replace(
+        given,
+        EMULATOR=True,
+        API_URL=given.API_URL or EMULATOR_URL,
+        API_SECRET_KEY=given.API_SECRET_KEY or "emulator_secret",
+        TENANT_ID=given.TENANT_ID or "emulator",
+    )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of the settings dict: what is wrong, and the sentence that mends it."""
+
+    text: str
+    hint: str
+
+
+def problems(raw: Any) -> list[Problem]:
+    """Every fault of an AUTHSIGNAL dict, in words; empty when it is sound. Secrets are never quoted."""
+    if not isinstance(raw, Mapping):
+        return [Problem("AUTHSIGNAL is not a dict.", 'Write AUTHSIGNAL = {"API_SECRET_KEY": …} in settings.py.')]
+    found = [*_unknown(raw, tuple(KEYS), "AUTHSIGNAL"), *_values(raw, "AUTHSIGNAL")]
+    actions = raw.get("ACTIONS", {})
+    if not isinstance(actions, Mapping):
+        return [
+            *found,
+            Problem('AUTHSIGNAL["ACTIONS"] is not a dict.', "Map action codes to dicts of policy keys."),
+        ]
+    for code, policy in actions.items():
+        found += _action(code, policy)
+    return found
+
+
+def _action(code: Any, policy: Any) -> list[Problem]:
+    where = f'AUTHSIGNAL["ACTIONS"][{code!r}]'
+    if not valid_action(code):
+        return [Problem(f"{where}: not an action code.", ACTION_HINT)]
+    if not isinstance(policy, Mapping):
+        return [Problem(f"{where} is not a dict.", f"Use policy keys: {', '.join(POLICY_KEYS)}.")]
+    return [*_unknown(policy, POLICY_KEYS, where), *_values(policy, where)]
+
+
+ACTION_HINT = "An action code is 1 to 64 letters, digits, '-' and '_', as in Authsignal's portal."
+
+
+def valid_action(code: Any) -> bool:
+    """True for a code that Authsignal takes (docs.authsignal.com, track action)."""
+    return (
+        isinstance(code, str)
+        and 0 < len(code) <= 64
+        and code.isascii()
+        and code.replace("-", "_").replace("_", "a").isalnum()
+    )
+
+
+def _unknown(raw: Mapping[Any, Any], known: Sequence[str], where: str) -> list[Problem]:
+    found = []
+    for key in raw:
+        if key not in known:
+            close = difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.5)
+            hint = f"Did you mean {close[0]!r}?" if close else f"It knows: {', '.join(known)}."
+            found.append(Problem(f"{where} has an unknown key {key!r}.", hint))
+    return found
+
+
+def _values(raw: Mapping[Any, Any], where: str) -> list[Problem]:
+    found = []
+    for key, value in raw.items():
+        fault = _fault(key, value)
+        if fault:
+            found.append(Problem(f"{where}[{key!r}] {fault[0]}", fault[1]))
+    return found
+
+
+def _fault(key: Any, value: Any) -> tuple[str, str] | None:
+    if key in CHOICES:
+        allowed = CHOICES[key]
+        if value in allowed or (value is None and key in ("ON_ALLOW", "UNENROLLED")):
+            return None
+        if key == "ENFORCE":
+            return None if _importable(value) else (f"is {value!r}.", f"Use one of {allowed} or a callable.")
+        return f"is {value!r}.", f"Use one of {allowed}."
+    if key in NUMBERS:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and value >= NUMBERS[key]:
+            return None
+        if value is None and key == "MAX_AGE":
+            return None
+        return f"is {value!r}.", f"Use a number of seconds, {NUMBERS[key]:g} or more."
+    if key in DOTTED_KEYS or key == "CUSTOM":
+        ok = value is None or _importable(value)
+        return None if ok else (f"cannot be imported: {value!r}.", "Use a dotted path to a callable.")
+    if key in LISTS:
+        return _list_fault(key, value)
+    return _plain_fault(key, value)
+
+
+def _list_fault(key: str, value: Any) -> tuple[str, str] | None:
+    if value is None and key == "METHODS":
+        return None
+    if isinstance(value, str) or not isinstance(value, Sequence | set | frozenset):
+        return "is not a list.", "Write it as a list of strings."
+    if not all(isinstance(item, str) for item in value):
+        return "holds something that is not a string.", "Write it as a list of strings."
+    if "METHODS" in key:
+        for item in value:
+            if item not in VerificationMethod.__members__:
+                close = difflib.get_close_matches(item.upper(), list(VerificationMethod.__members__), n=1)
+                return (
+                    f"names an unknown method {item!r}.",
+                    f"Did you mean {close[0]!r}?" if close else "See the list of verification methods.",
+                )
+        if not value:
+            return "is empty: nothing could ever pass.", "Leave it out to accept any method."
+    return None
+
+
+def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
+    if key in ("SIGN_IN_ACTION", "MANAGE_ACTION"):
+        return None if valid_action(value) else (f"is {value!r}, not an action code.", ACTION_HINT)
+    if key == "USER_ID_PREFIX":
+        return None if isinstance(value, str) else ("is not a string.", "Write a short prefix, such as 'staging-'.")
+    if key == "LABEL":
+        ok = isinstance(value, str) or hasattr(value, "__html__") or hasattr(value, "_proxy____args")
+        return None if ok else ("is not a string.", 'Write plain words, such as "Withdraw {amount}".')
+    if key in ("API_SECRET_KEY", "TENANT_ID", "API_URL"):
+        if callable(value) or isinstance(value, str):
+            return None
+        return "is neither a string nor a callable(request).", "Give the value from Authsignal's portal."
+    if key == "EMULATOR":
+        return None if value in (None, True, False) else (f"is {value!r}.", "Use None, True or False.")
+    if key == "PUBLIC_BASE_URL":
+        return _origin_fault(value)
+    return None
+
+
+def _origin_fault(value: Any) -> tuple[str, str] | None:
+    if value is None or callable(value):
+        return None
+    origins = [value] if isinstance(value, str) else value
+    for origin in origins if isinstance(origins, Sequence) else [origins]:
+        rest = str(origin).partition("://")[2]
+        if not str(origin).startswith(("https://", "http://")) or not rest or "/" in rest.rstrip("/"):
+            return f"is {origin!r}.", 'Write an origin: "https://shop.example", no path.'
+    return None
+
+
+def _importable(value: Any) -> bool:
+    try:
+        return callable(resolve(value))
+    except (ImportError, TypeError, ValueError):
+        return False
+
+
+@lru_cache(maxsize=64)
+def _imported(path: str) -> Any:
+    return import_string(path)
+
+
+def resolve(value: Any) -> Any:
+    """A callable from a setting: given as itself, or by its dotted path. Raises ImportError."""
+    return _imported(value) if isinstance(value, str) else value
+
+
+def option(name: str, request: HttpRequest) -> str:
+    """One of API_SECRET_KEY, TENANT_ID, API_URL for this request: the value, or what the callable says."""
+    value = getattr(get_settings(), name)
+    return cast("str", value(request) if callable(value) else value)
+
+
+_transport: "BaseAdapter | None" = None
+
+
+@contextmanager
+def override_transport(transport: "BaseAdapter | None") -> "Iterator[None]":
+    """The tests' seam: every client made inside the block speaks through this requests adapter."""
+    global _transport
+    before, _transport = _transport, transport
+    try:
+        yield
+    finally:
+        _transport = before
+
+
+@lru_cache(maxsize=64)
+def _client(secret: str, url: str, timeout: float, transport: "BaseAdapter | None") -> Client:
+    return Client(secret, api_url=url, timeout=timeout, transport=transport)
+
+
+def get_client(request: HttpRequest) -> Client:
+    """The pooled client of this request's tenant. Raises ConfigurationError when there is no secret key."""
+    return _client(option("API_SECRET_KEY", request), option("API_URL", request), get_settings().TIMEOUT, _transport)

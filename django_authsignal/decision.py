@@ -1,0 +1,66 @@
+"""The gate's answer, and the two exceptions that carry it out of deep code."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .flow import Question
+
+
+class Verdict(Enum):
+    """What the gate decided."""
+
+    PASS = "pass"  # noqa: S105 - not a password
+    CHALLENGE = "challenge"
+    REVIEW = "review"
+    DENY = "deny"
+    UNREACHABLE = "unreachable"
+    SIGN_IN = "sign_in"  # nobody is signed in: sign in first
+    NOT_STARTED = "not_started"  # a proof is needed, and a request like this one never begins it
+    REPEAT = "repeat"  # allowed: the same request may come again, once
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The gate's frozen answer to one question."""
+
+    verdict: Verdict
+    action: str
+    label: str = ""
+    url: str = field(default="", repr=False)  # the hosted page; it holds a token
+    token: str = field(default="", repr=False)  # for a client SDK
+    challenge_id: uuid.UUID | None = None
+    expires_at: datetime | None = None
+    return_to: str = ""
+    reason: str = ""
+    hint: str = ""  # for the developer, shown only while the emulator is on
+    signs_in: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """True when the action may go on now."""
+        return self.verdict is Verdict.PASS
+
+
+class AuthsignalInterrupt(Exception):
+    """Base of the two that the middleware answers.
+
+    Not a PermissionDenied, which `authenticate()` would swallow, and not a DRF APIException, which DRF would.
+    """
+
+    def __init__(self, decision: Decision | None = None, question: "Question | None" = None, message: str = "") -> None:
+        self.decision = decision
+        self.question = question  # not yet asked: the gate is asked outside the view's transaction
+        action = decision.action if decision else question.policy.action if question else ""
+        super().__init__(message or f"{action}: {decision.verdict.value if decision else 'not proved yet'}")
+
+
+class ChallengeRequired(AuthsignalInterrupt):
+    """The action waits: for its proof, a review, a sign-in, or for Authsignal to be reachable again."""
+
+
+class ActionBlocked(AuthsignalInterrupt):
+    """The action is denied; no challenge is offered."""

@@ -1,0 +1,110 @@
+"""View decorators: `challenge_required` and `login_required`, for sync and async views."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar, overload
+
+from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.decorators import login_required as django_login_required
+from django.http import HttpRequest
+
+from . import enforcement, flow
+from .client import ConfigurationError
+from .enforcement import Requirement
+from .policy import Bind
+
+View = TypeVar("View", bound=Callable[..., Any])
+# An anonymous visitor is left to Django's own check around it, which knows its login_url.
+SIGNED_IN = Requirement(action=None, anonymous_passes=True)
+HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+
+
+def challenge_required(
+    action: str,
+    *,
+    max_age: int | None = None,
+    bind: Bind = (),
+    methods: Sequence[str] | None = None,
+    resend: Sequence[str] | None = None,
+) -> Callable[[View], View]:
+    """Lets the view run only with a pass for the action.
+
+    `max_age` (seconds; 0: one request) narrows the policy's. `bind` names the form or JSON fields that are proved.
+    `methods` are the HTTP methods asked for; None: all, or the unsafe ones when `bind` is given or max_age is 0.
+    `resend` lists the fields that may be shown again on a waiting page. Raises ConfigurationError, at import, for an
+    action code Authsignal would not take and for arguments that widen the policy.
+    """
+    if callable(action):
+        raise ConfigurationError('Name the action: @challenge_required("withdrawFunds").')
+    if isinstance(bind, str):
+        raise ConfigurationError(f'bind is a list of field names. Write bind=["{bind}"].')
+    requirement = Requirement(
+        action=action,
+        max_age=max_age,
+        bind=bind if callable(bind) else tuple(bind),
+        methods=_http_methods(methods),
+        resend=resend,
+    )
+    requirement.policy()  # an error now, where the line is, not at the first request
+    return lambda view: marked(view, requirement)
+
+
+def _http_methods(methods: Sequence[str] | None) -> frozenset[str] | None:
+    if methods is None:
+        return None
+    names = frozenset(str(method).upper() for method in ([methods] if isinstance(methods, str) else methods))
+    if not names or not names <= HTTP_METHODS:
+        raise ConfigurationError(f"methods={methods!r}: list HTTP methods, such as ['POST', 'DELETE'].")
+    return names
+
+
+def marked(view: View, requirement: Requirement) -> View:
+    """The view, marked for the middleware, and asking the gate by itself where the middleware did not."""
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+            answer = await flow.arun(enforcement.check(_request(request, args), requirement))
+            return await view(request, *args, **kwargs) if answer is None else answer
+
+    else:
+
+        @wraps(view)
+        def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+            answer = flow.run(enforcement.check(_request(request, args), requirement))
+            return view(request, *args, **kwargs) if answer is None else answer
+
+    mark(guarded, requirement)
+    return guarded  # type: ignore[return-value]
+
+
+def mark(view: Any, requirement: Requirement) -> None:
+    """Writes a requirement on a view, in front of those it has."""
+    view.authsignal_requirements = (requirement, *getattr(view, "authsignal_requirements", ()))
+
+
+def _request(first: Any, args: tuple[Any, ...]) -> HttpRequest:
+    if isinstance(first, HttpRequest):
+        return first
+    if args and isinstance(args[0], HttpRequest):
+        return args[0]
+    raise ConfigurationError(
+        "challenge_required was put on something that is not a view. On a method of a class-based view use "
+        '@method_decorator(challenge_required("…"), name="dispatch") or ChallengeRequiredMixin.'
+    )
+
+
+@overload
+def login_required(function: View, redirect_field_name: str = ..., login_url: str | None = ...) -> View: ...
+@overload
+def login_required(
+    function: None = ..., redirect_field_name: str = ..., login_url: str | None = ...
+) -> Callable[[View], View]: ...
+def login_required(function: Any = None, redirect_field_name: str = "next", login_url: str | None = None) -> Any:
+    """Django's `login_required`, and: the session holds a sign-in pass, however it was logged in."""
+
+    def decorate(view: Any) -> Any:
+        inner = marked(view, SIGNED_IN)
+        return django_login_required(inner, redirect_field_name=redirect_field_name, login_url=login_url)
+
+    return decorate if function is None else decorate(function)

@@ -1,0 +1,257 @@
+"""`request.authsignal`, and how a marked view asks the gate. Shared by the middleware, decorators and mixins."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from . import addresses, flow, responses, session, signin
+from .binding import SAFE_METHODS, Bound
+from .binding import read as read_bound
+from .client import ConfigurationError
+from .conf import get_settings
+from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Verdict
+from .flow import Question, Steps
+from .models import Kind
+from .policy import Bind, Policy, get_policy
+
+EMPTY: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Requirement:
+    """What one decorator asks of one view; found on the view by the middleware."""
+
+    action: str | None  # None: the sign-in action, whatever it is called
+    max_age: int | None = None
+    bind: Bind = ()
+    methods: frozenset[str] | None = None  # HTTP methods; None: see `applies`
+    resend: Sequence[str] | None = None
+    anonymous_passes: bool = False  # another check, around this one, turns anonymous visitors away
+
+    def policy(self) -> Policy:
+        """The action's policy, narrowed by this requirement."""
+        return policy_of(self.action, max_age=self.max_age, bind=self.bind)
+
+    def applies(self, request: HttpRequest, policy: Policy) -> bool:
+        """True when this request's method is asked for; a single-use proof is asked of unsafe methods only."""
+        if self.methods is not None:
+            return request.method in self.methods
+        return request.method not in SAFE_METHODS or not policy.single_use
+
+
+def policy_of(action: str | None, *, max_age: int | None = None, bind: Bind = ()) -> Policy:
+    """The policy of an action, narrowed. Raises ConfigurationError when it would be widened."""
+    return get_policy(action or sign_in_action()).narrowed(max_age=max_age, bind=bind)
+
+
+def sign_in_action() -> str:
+    """The code of the sign-in action."""
+    return get_settings().SIGN_IN_ACTION
+
+
+class RequestGate:
+    """`request.authsignal`: the gate, for deep code. Made on first use; costs nothing until asked."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+        self._answered: list[Requirement] = []
+        self.guarded = False  # True when the middleware stands around the view
+        #: The values that were proved for this request. A view reads these, never its own parse.
+        self.bound: Mapping[str, Any] = EMPTY
+
+    def require(self, action: str, *, max_age: int | None = None, bind: Bind = ()) -> None:
+        """Returns when the user has a pass for the action; else raises ChallengeRequired or ActionBlocked."""
+        policy = policy_of(action, max_age=max_age, bind=bind)
+        question = self._question(policy)
+        if question is None:
+            raise ChallengeRequired(_anonymous(self._request, policy))
+        known = self._known(question)
+        decision = known if known is not None else flow.run(flow.ask(self._request, question))
+        self._conclude(question, decision)
+
+    async def arequire(self, action: str, *, max_age: int | None = None, bind: Bind = ()) -> None:
+        """The same for async code."""
+        policy = policy_of(action, max_age=max_age, bind=bind)
+        question = await sync_to_async(self._question)(policy)
+        if question is None:
+            raise ChallengeRequired(_anonymous(self._request, policy))
+        known = await sync_to_async(self._known)(question)
+        decision = known if known is not None else await flow.arun(flow.ask(self._request, question))
+        self._conclude(question, decision)
+
+    def passed(self, action: str, max_age: int | None = None) -> bool:
+        """True while the user has a pass for the action; no network, nothing is spent."""
+        question = self._question(policy_of(action, max_age=max_age))
+        return question is not None and flow.peek(self._request, question)
+
+    def seconds_left(self, action: str) -> int | None:
+        """Seconds the action's pass still counts; 0 without one, None for as long as the session."""
+        policy, user = policy_of(action), signed_in_user(self._request)
+        found = session.find(self._request, user, policy, scope="") if user else None
+        return session.seconds_left(found, policy) if found else 0
+
+    def _question(self, policy: Policy) -> Question | None:
+        user = signed_in_user(self._request)
+        return None if user is None else question_for(self._request, user, policy)
+
+    def _known(self, question: Question) -> Decision | None:
+        """What can be said without a call: a pass, or, in a transaction, that the middleware must ask outside it."""
+        if flow.peek(self._request, question):
+            return Decision(Verdict.PASS, question.policy.action)
+        if flow.in_transaction():
+            _must_be_guarded(self.guarded, question.policy)
+            raise ChallengeRequired(question=replace(question, release=True))
+        return None
+
+    def _conclude(self, question: Question, decision: Decision) -> None:
+        if decision.passed:
+            self.bound = question.bound.values or self.bound
+            return
+        raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
+
+    def answered(self, requirement: Requirement) -> bool:
+        """True when this requirement was already answered for this request, by the middleware."""
+        return requirement in self._answered
+
+    def note(self, requirement: Requirement, bound: Bound) -> None:
+        """Writes that a requirement was answered with a pass."""
+        self._answered.append(requirement)
+        self.bound = bound.values or self.bound
+
+    def spend_ahead(self) -> None:
+        """Spends, before the view and its transaction begin, every one-request pass that was given for this request.
+
+        Code inside the view that asks for the same action then finds it spent for this request. Were it spent in
+        there, a view that fails after its effect would hand it back (one proof, many payments).
+        """
+        waiting = [item for item in session.passes(self._request) if item.one_request]
+        user = signed_in_user(self._request) if waiting else None
+        for item in waiting if user else ():
+            question = self._spendable(item)
+            if question:
+                flow.spend(self._request, question)
+
+    def _spendable(self, item: session.Pass) -> Question | None:
+        try:
+            return self._question(policy_of(item.action, bind=item.bind))
+        except Exception:  # a body that cannot be read now matches no pass; the view's own requirement reports it
+            return None
+
+
+def _must_be_guarded(guarded: bool, policy: Policy) -> None:
+    if not guarded:
+        raise ConfigurationError(
+            f"{policy.action!r} was asked for inside a transaction, where a call would hold its locks and a rollback "
+            "give a spent proof back. Add 'django_authsignal.middleware.AuthsignalMiddleware' to MIDDLEWARE."
+        )
+
+
+def gate(request: HttpRequest) -> RequestGate:
+    """`request.authsignal`, made here when no middleware did: a missing middleware must not open a view."""
+    found = getattr(request, "authsignal", None)
+    if not isinstance(found, RequestGate):
+        found = RequestGate(request)
+        request.authsignal = found  # type: ignore[attr-defined]
+    return found
+
+
+def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
+    """The signed-in user, or None."""
+    user = getattr(request, "user", None)
+    return user if user is not None and user.is_authenticated else None
+
+
+def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Question:
+    """The question that this request asks of a policy. Raises BadRequest when a bound field cannot be read."""
+    kind = Kind.SIGN_IN if policy.sign_in else Kind.STEP_UP
+    bound = read_bound(request, policy)
+    return Question(
+        user=user,
+        policy=policy,
+        kind=kind,
+        bound=bound,
+        return_to=return_to(request),
+        backend=_backend(request, kind),
+    )
+
+
+def _backend(request: HttpRequest, kind: Kind) -> str:
+    return str(request.session.get("_auth_user_backend", "")) if kind == Kind.SIGN_IN else ""
+
+
+def sign_in_question(
+    request: HttpRequest, user: AbstractBaseUser, backend: str, *, finish_in_view: bool = False
+) -> Question:
+    """The question that somebody asks who has just given the right password."""
+    policy = policy_of(None)
+    return Question(
+        user=user,
+        policy=policy,
+        kind=Kind.SIGN_IN,
+        bound=read_bound(request, policy),
+        return_to=signin.destination(request),
+        backend=backend,
+        finish_in_view=finish_in_view,
+        password_proved=True,
+    )
+
+
+def return_to(request: HttpRequest) -> str:
+    """Where a person comes back to: this page, or, for what no link can open, the page it came from."""
+    if responses.is_htmx(request):
+        return addresses.own_path(request, request.headers.get("HX-Current-URL")) or "/"
+    own = addresses.local(request, request.get_full_path())
+    if request.method in SAFE_METHODS and responses.wants_page(request):
+        return own
+    return addresses.own_path(request, request.headers.get("Referer")) or own
+
+
+def _anonymous(request: HttpRequest, policy: Policy) -> Decision:
+    return Decision(Verdict.SIGN_IN, policy.action, return_to=return_to(request))
+
+
+def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseBase | None]:
+    """Asks the gate what a view's decorator asks; None when the view may run, else the answer to give instead."""
+    own = gate(request)
+    policy = requirement.policy()
+    if own.answered(requirement) or not requirement.applies(request, policy):
+        return None
+    user = signed_in_user(request)
+    if user is None:
+        return None if requirement.anonymous_passes else responses.respond(request, _anonymous(request, policy))
+    question = question_for(request, user, policy)
+    if policy.single_use and flow.in_transaction() and not own.guarded:
+        _must_be_guarded(own.guarded, policy)
+    forged = None if flow.peek(request, question) else responses.refuse_forged(request)
+    if forged:
+        return forged
+    decision = yield from flow.ask(request, question)
+    if not decision.passed:
+        return responses.respond(request, decision)
+    own.note(requirement, question.bound)
+    return None
+
+
+def answer(request: HttpRequest, exc: AuthsignalInterrupt) -> Steps[HttpResponseBase]:
+    """The answer to a ChallengeRequired or ActionBlocked; asks the gate now when it could not be asked before."""
+    decision = exc.decision
+    if decision is None and exc.question is not None:
+        forged = responses.refuse_forged(request)
+        if forged:
+            return forged
+        decision = yield from flow.ask(request, exc.question)
+        if decision.passed:
+            return _passed_late(request, exc.question)
+    return responses.respond(request, decision or Decision(Verdict.DENY, ""))
+
+
+def _passed_late(request: HttpRequest, question: Question) -> HttpResponse:
+    """The gate let through a request whose view was left already: sign in now, or have the request come again."""
+    if not question.signs_in:
+        return responses.respond(request, Decision(Verdict.REPEAT, question.policy.action))
+    return signin.finish_late(request, question.user, question.backend, question.return_to)

@@ -1,0 +1,83 @@
+"""Puts `request.authsignal` on every request, and the gate in front of marked views."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from . import browser, enforcement, flow
+from .decision import AuthsignalInterrupt
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class AuthsignalMiddleware:
+    """Stands around the view: outside its transaction, after Django's session, CSRF and authentication.
+
+    `process_view` asks the gate for views that a decorator or mixin marked; `process_exception` answers a
+    ChallengeRequired or ActionBlocked that came from deep code, `authenticate()` included.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.process_view: Callable[..., Any] = self._process_view
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            self.process_view = self._aprocess_view
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if iscoroutinefunction(self):
+            return self.__acall__(request)
+        self._attach(request)
+        response = self.get_response(request)
+        return self._send(request, response)
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        self._attach(request)
+        response = await self.get_response(request)  # type: ignore[misc]
+        return self._send(request, response)
+
+    def _attach(self, request: HttpRequest) -> None:
+        request.authsignal = enforcement.RequestGate(request)  # type: ignore[attr-defined]
+        request.authsignal.guarded = True  # type: ignore[attr-defined]
+
+    def _send(self, request: HttpRequest, response: Any) -> HttpResponseBase:
+        browser.apply(request, response)
+        return response  # type: ignore[no-any-return]
+
+    def _process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        enforcement.gate(request).spend_ahead()
+        for requirement in requirements_of(view):
+            answer = flow.run(enforcement.check(request, requirement))
+            if answer is not None:
+                return answer
+        return None
+
+    async def _aprocess_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        await sync_to_async(enforcement.gate(request).spend_ahead)()
+        for requirement in requirements_of(view):
+            answer = await flow.arun(enforcement.check(request, requirement))
+            if answer is not None:
+                return answer
+        return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """The answer to the gate's own exceptions; None for all others."""
+        if not isinstance(exception, AuthsignalInterrupt):
+            return None
+        return flow.run(enforcement.answer(request, exception))
+
+
+def requirements_of(view: Callable[..., Any]) -> tuple[enforcement.Requirement, ...]:
+    """What decorators and mixins ask of a view, outermost first."""
+    found: tuple[enforcement.Requirement, ...] = getattr(view, "authsignal_requirements", ())
+    return found

@@ -1,0 +1,124 @@
+"""Class-based twins of the decorators, and the mixin for a sign-in view with logic of its own."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib.auth.mixins import LoginRequiredMixin as DjangoLoginRequiredMixin
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import classonlymethod
+
+from . import browser, enforcement, flow, responses, session, signin
+from .client import ConfigurationError
+from .decision import ChallengeRequired
+from .decorators import SIGNED_IN, challenge_required, marked
+from .identity import get_user
+from .models import Challenge, Kind, Status
+from .policy import Bind
+
+
+class ChallengeRequiredMixin:
+    """Lets a class-based view run only with a pass for `challenge_action`. Sync and async views."""
+
+    challenge_action: str = ""
+    challenge_max_age: int | None = None  # seconds; narrows the policy's
+    challenge_bind: Bind = ()
+    challenge_methods: Sequence[str] | None = None  # HTTP methods
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
+        """The view, marked and guarded as a whole: a method a subclass overrides cannot slip past."""
+        action = initkwargs.get("challenge_action", cls.challenge_action)
+        if not action:
+            raise ConfigurationError(f"{cls.__name__} has no challenge_action. Set it to an action code.")
+        decorate = challenge_required(
+            action,
+            max_age=initkwargs.get("challenge_max_age", cls.challenge_max_age),
+            bind=initkwargs.get("challenge_bind", cls.challenge_bind),
+            methods=initkwargs.get("challenge_methods", cls.challenge_methods),
+        )
+        return decorate(super().as_view(**initkwargs))  # type: ignore[misc,no-any-return]
+
+
+class LoginRequiredMixin(DjangoLoginRequiredMixin):
+    """Django's `LoginRequiredMixin`, and: the session holds a sign-in pass."""
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
+        """The view, asked for a sign-in pass around Django's own check."""
+        return marked(super().as_view(**initkwargs), SIGNED_IN)  # type: ignore[misc,no-any-return]
+
+
+FINISH = "authsignal"  # query parameter: the proved challenge that a sign-in view is to finish
+
+
+class SignInMixin:
+    """For a LoginView with logic of its own, put before LoginView in the bases.
+
+    Asks after the form's checks (`confirm_login_allowed` among them) and finishes through the view: its `form_valid`
+    runs once, when the proof is there, with a form whose `get_user()` is the proved user. The form then holds no
+    password: none is kept while the person is away.
+    """
+
+    request: HttpRequest
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Tells AuthsignalBackend that this view asks by itself, then goes on."""
+        request._authsignal_view_asks = True  # type: ignore[attr-defined]
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc,no-any-return]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Checks the form, then asks the gate; the form's user is signed in only with its answer."""
+        form = self.get_form()  # type: ignore[attr-defined]
+        if not form.is_valid():
+            return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
+        user = form.get_user()
+        question = enforcement.sign_in_question(request, user, user.backend, finish_in_view=True)
+        if flow.in_transaction() and not flow.peek(request, question):
+            raise ChallengeRequired(question=question)
+        decision = flow.run(flow.ask(request, question))
+        if not decision.passed:
+            return responses.respond(request, decision)
+        session.password_proved(request)
+        return self.form_valid(form)  # type: ignore[attr-defined,no-any-return]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Shows the form, or finishes a proved sign-in."""
+        row = self._proved(request)
+        if row is None:
+            return super().get(request, *args, **kwargs)  # type: ignore[misc,no-any-return]
+        return self._finish(request, row)
+
+    def _proved(self, request: HttpRequest) -> Challenge | None:
+        try:
+            challenge_id = uuid.UUID(request.GET.get(FINISH, ""))
+        except ValueError:
+            return None
+        row = Challenge.objects.filter(pk=challenge_id, finish_in_view=True, kind=Kind.SIGN_IN).first()
+        # This browser, and this very view: a proof for one sign-in page does not finish another, with other rules.
+        if row is None or row.path.partition("?")[0] != request.path or not browser.began(request, row.pk, row.browser):
+            return None
+        return row
+
+    def _finish(self, request: HttpRequest, row: Challenge) -> HttpResponseBase:
+        user = get_user(row.user_pk)
+        fresh = row.move(Status.SPENT, source=(Status.PROVED, Status.RELEASED))
+        if not fresh or user is None or not flow.unchanged(row, user) or not signin.allowed(request, user, row.backend):
+            return responses.page(request, "failed", failed_context(request, "used"), status=403)
+        user.backend = row.backend
+        request._authsignal_proved = row  # type: ignore[attr-defined] # its pass is written by login()
+        return self.form_valid(self.proved_form(user))  # type: ignore[attr-defined,no-any-return]
+
+    def proved_form(self, user: AbstractBaseUser) -> Any:
+        """The form given to `form_valid` at the end: unbound, its user proved."""
+        form = self.get_form_class()(self.request)  # type: ignore[attr-defined]
+        form.user_cache = user
+        form.cleaned_data = {"username": user.get_username()}
+        return form
+
+
+def failed_context(request: HttpRequest, reason: str) -> dict[str, Any]:
+    """What failed.html needs when there is nothing more to say than the reason."""
+    return {"reason": reason, "retry_url": responses.sign_in_url()}

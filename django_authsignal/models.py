@@ -1,0 +1,145 @@
+"""The ledger: one row for each question asked of Authsignal, the audit trail and the register of single use."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Channel(models.TextChoices):
+    """Who may finish a challenge."""
+
+    BROWSER = "browser", _("browser")
+    API = "api", _("API client")
+
+
+class Kind(models.TextChoices):
+    """What a proof is for."""
+
+    SIGN_IN = "sign_in", _("sign-in")
+    PASSWORDLESS = "passwordless", _("sign-in without a password")
+    STEP_UP = "step_up", _("step-up")
+    SETTINGS = "settings", _("managing authenticators")
+
+
+class Status(models.TextChoices):
+    """Where a challenge stands. Only OPEN leads to PROVED, only REVIEW to RELEASED, only those two to SPENT."""
+
+    OPEN = "open", _("waiting for its proof")
+    PROVED = "proved", _("proved")
+    REVIEW = "review", _("waiting for a review")
+    RELEASED = "released", _("released for one request")
+    SPENT = "spent", _("proved and used")
+    ALLOWED = "allowed", _("allowed without a challenge")
+    DEGRADED = "degraded", _("allowed while Authsignal was unreachable")
+    DENIED = "denied", _("denied")
+    FAILED = "failed", _("failed")
+    EXPIRED = "expired", _("expired")
+    REVOKED = "revoked", _("revoked")
+    UNREACHABLE = "unreachable", _("denied while Authsignal was unreachable")
+
+
+class Challenge(models.Model):
+    """One tracked action; its id is the idempotencyKey that Authsignal was given.
+
+    Holds no secret: the hosted page's url and token live in the server-side session, of a body only keyed hashes
+    are kept, and the browser, the credential and the user's state are HMACs. It keeps the user's key as text, not
+    as a foreign key, so that the trail outlives the user and follows any user model and database.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
+    channel = models.CharField(_("channel"), max_length=8, choices=Channel.choices, default=Channel.BROWSER)
+    status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.OPEN)
+    action = models.CharField(_("action"), max_length=64)
+    user_pk = models.CharField(_("user's primary key"), max_length=255)
+    authsignal_id = models.CharField(_("user at Authsignal"), max_length=512)
+    tenant = models.CharField(_("tenant"), max_length=128, blank=True)
+    backend = models.CharField(_("authentication backend"), max_length=255, blank=True)
+    browser = models.CharField(_("browser"), max_length=64, blank=True, editable=False)
+    credential = models.CharField(_("credential"), max_length=64, blank=True, editable=False)
+    fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    scope = models.CharField(max_length=64, blank=True, editable=False)  # keyed hash of what the proof is bound to
+    bound = models.JSONField(_("bound fields"), default=dict, blank=True, editable=False)
+    method = models.CharField(_("HTTP method"), max_length=10, blank=True)
+    path = models.CharField(_("path"), max_length=2048, blank=True)
+    return_to = models.CharField(max_length=2048, blank=True, editable=False)
+    single_use = models.BooleanField(_("for one request"), default=False)
+    finish_in_view = models.BooleanField(default=False, editable=False)
+    password_at = models.DateTimeField(null=True, editable=False)
+    methods = models.JSONField(_("accepted methods"), null=True, blank=True)
+    max_age = models.PositiveIntegerField(_("seconds its proof counts"), null=True, blank=True)
+    state = models.CharField(_("state at Authsignal"), max_length=64, blank=True)
+    verification_method = models.CharField(_("proved by"), max_length=64, blank=True)
+    reason = models.CharField(_("reason"), max_length=64, blank=True)
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=512, blank=True)
+    created_at = models.DateTimeField(_("asked"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"))
+    proved_at = models.DateTimeField(_("proved at"), null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, editable=False)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("challenge")
+        verbose_name_plural = _("challenges")
+        ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=["user_pk", "action", "status"], name="authsignal_user_action"),
+            models.Index(fields=["browser", "status"], name="authsignal_browser"),
+            models.Index(fields=["created_at"], name="authsignal_created"),
+        )
+        # The ledger is read in the admin, never written there.
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.user_pk} {self.status}"
+
+    def __repr__(self) -> str:
+        return f"<Challenge {self.pk} {self.action} {self.status}>"
+
+    @property
+    def signs_in(self) -> bool:
+        """True when its proof logs the user in."""
+        return self.kind in (Kind.SIGN_IN, Kind.PASSWORDLESS)
+
+    def young(self, now: datetime) -> bool:
+        """True while it may still receive its proof."""
+        return now < self.expires_at
+
+    def move(self, to: Status, *, source: Status | Sequence[Status] = Status.OPEN, **values: object) -> bool:
+        """Moves the row by one UPDATE that only one caller can win; True for the winner.
+
+        The register of single use: of a hundred parallel callbacks or submits exactly one sees True.
+        """
+        if to not in (Status.PROVED, Status.RELEASED):
+            values.setdefault("closed_at", timezone.now())
+            values.setdefault("return_to", "")
+        sources = [source] if isinstance(source, Status) else list(source)
+        won = Challenge.objects.filter(pk=self.pk, status__in=sources).update(status=to, **values)
+        if won:
+            self.status = to
+            for name, value in values.items():
+                setattr(self, name, value)
+        return won == 1
+
+    def note(self, reason: str, *, state: str = "") -> None:
+        """Writes why an attempt to finish it was refused; the row stays as it is."""
+        values = {"reason": reason[:64], **({"state": state[:64]} if state else {})}
+        Challenge.objects.filter(pk=self.pk).update(**values)
+        self.reason = reason
+
+
+def revoke_open(user_pk: str) -> int:
+    """Closes every open challenge of a user: logout, deactivation, a changed authenticator. Returns how many."""
+    return Challenge.objects.filter(user_pk=user_pk, status__in=[Status.OPEN, Status.REVIEW]).update(
+        status=Status.REVOKED, closed_at=timezone.now(), return_to=""
+    )
+
+
+def lifetime(seconds: int) -> datetime:
+    """The moment that is so many seconds from now."""
+    return timezone.now() + timedelta(seconds=seconds)

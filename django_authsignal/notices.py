@@ -1,0 +1,27 @@
+"""Mail to the owner of an account when its ways of proof change."""
+
+import logging
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.mail import send_mail
+from django.http import HttpRequest
+from django.utils.translation import gettext
+
+logger = logging.getLogger("django_authsignal")
+
+
+def enrolled_at_step_up(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Tells the owner that a way of proof was added while a step-up asked for one. Never fails the request."""
+    name = user.get_email_field_name() if hasattr(user, "get_email_field_name") else ""
+    address = getattr(user, name, "") if name else ""
+    if not address:
+        return
+    subject = gettext("A new way to prove it is you was added")
+    body = gettext(
+        "A new way to prove it is you was just added to your account. If that was not you, change your password now "
+        "and contact support."
+    )
+    try:
+        send_mail(subject, body, None, [address])
+    except Exception:
+        logger.exception("The owner could not be told by mail that a way of proof was added.")

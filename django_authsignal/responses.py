@@ -1,0 +1,242 @@
+"""The gate's answer in the language of who asked: a page, a redirect, HTMX's header, or problem+json.
+
+RFC 9457 (problem details) and RFC 9470 (step-up challenge) give the form of what API clients get.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings as django_settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+
+from . import browser
+from .binding import SAFE_METHODS
+from .decision import Decision, Verdict
+
+STEP_UP_HEADER = 'Bearer error="insufficient_user_authentication"'
+FRAMES = ("iframe", "frame", "embed", "object")
+# code, status, title of each problem+json answer
+PROBLEMS = {
+    Verdict.CHALLENGE: ("challenge_required", 401, "Prove it is you to go on."),
+    Verdict.NOT_STARTED: ("challenge_required", 401, "Prove it is you to go on."),
+    Verdict.SIGN_IN: ("sign_in_required", 401, "Sign in to go on."),
+    Verdict.REVIEW: ("review_required", 403, "This waits for a review."),
+    Verdict.DENY: ("action_blocked", 403, "This action was denied."),
+    Verdict.UNREACHABLE: (
+        "authsignal_unreachable",
+        503,
+        "It cannot be checked that it is you. Try again later.",
+    ),
+}
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    """True for a request that HTMX made."""
+    return request.headers.get("HX-Request", "").lower() == "true"
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """True when a person navigates and will see the answer; False for fetch, XHR, API clients."""
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if is_htmx(request):
+        return False
+    return mode == "navigate" if mode else "text/html" in request.headers.get("Accept", "")
+
+
+def _in_frame(request: HttpRequest) -> bool:
+    return request.headers.get("Sec-Fetch-Dest", "") in FRAMES
+
+
+class PageRedirect(HttpResponseRedirect):
+    """A 303: the browser goes on with GET, whatever it came with."""
+
+    status_code = 303
+
+
+class RepeatRedirect(HttpResponseRedirect):
+    """A 307 to the same address: the same method and body come again, through the whole stack."""
+
+    status_code = 307
+
+
+def respond(request: HttpRequest, decision: Decision) -> HttpResponse:
+    """The answer to a decision that is not a pass."""
+    if decision.verdict is Verdict.REPEAT:
+        return _repeat(request)
+    if is_htmx(request):
+        return _htmx(request, decision)
+    if wants_page(request):
+        return _PAGES[decision.verdict](request, decision)
+    return problem(request, decision)
+
+
+def protect(request: HttpRequest, response: HttpResponse, *, referrer: str = "same-origin") -> HttpResponse:
+    """Headers of every answer of ours: not stored, not framed, the binding cookie set, no address leaked."""
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = referrer  # no-referrer on a page with a form makes Origin null: Django refuses it
+    response.setdefault("X-Frame-Options", "DENY")
+    patch_vary_headers(response, ("Cookie",))
+    browser.apply(request, response)
+    return response
+
+
+def go(request: HttpRequest, url: str, *, kind: type[HttpResponseRedirect] = PageRedirect) -> HttpResponse:
+    """A redirect that tells the next page nothing of the address it came from."""
+    return protect(request, kind(url), referrer="no-referrer")
+
+
+def page(request: HttpRequest, name: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    """One of the templates `authsignal/<name>.html`."""
+    full = {"label": "", "action": "", "return_to": "", "home": "/", **context}
+    return protect(request, render(request, f"authsignal/{name}.html", full, status=status))
+
+
+def decided(request: HttpRequest, name: str, decision: Decision, *, status: int, **context: Any) -> HttpResponse:
+    """A page about a decision."""
+    about = {
+        "label": decision.label,
+        "action": decision.action,
+        "return_to": decision.return_to,
+        "expires_at": decision.expires_at,
+        "reason": decision.reason,
+    }
+    return page(request, name, {**about, **context}, status=status)
+
+
+def challenge_path(decision: Decision) -> str:
+    """Our own page of a challenge."""
+    return reverse("authsignal:challenge", args=[decision.challenge_id])
+
+
+# Pages
+
+
+def _challenge_page(request: HttpRequest, decision: Decision) -> HttpResponse:
+    if _in_frame(request):
+        # Authsignal's page refuses some frames and a framed sign-in teaches people to trust frames: go to the top.
+        response = decided(request, "challenge", decision, status=401, url=challenge_path(decision), top=True)
+        response["X-Frame-Options"] = "SAMEORIGIN"
+        return response
+    if request.method in SAFE_METHODS:
+        return go(request, decision.url, kind=HttpResponseRedirect)
+    if decision.signs_in:
+        # A form's POST never redirects to another origin: `form-action 'self'` blocks it, 307 would send the password.
+        return go(request, challenge_path(decision))
+    return decided(request, "waiting", decision, status=403, url=challenge_path(decision))
+
+
+def _review_page(request: HttpRequest, decision: Decision) -> HttpResponse:
+    if request.method not in SAFE_METHODS:
+        return go(request, challenge_path(decision))
+    return decided(request, "review", decision, status=403, url=challenge_path(decision))
+
+
+def _blocked_page(request: HttpRequest, decision: Decision) -> HttpResponse:
+    return decided(request, "blocked", decision, status=403)
+
+
+def _unreachable_page(request: HttpRequest, decision: Decision) -> HttpResponse:
+    retry = decision.return_to
+    if decision.signs_in:
+        retry = sign_in_url(decision.return_to)
+    return decided(request, "unreachable", decision, status=503, retry_url=retry, hint=decision.hint)
+
+
+def _sign_in_page(request: HttpRequest, decision: Decision) -> HttpResponse:
+    response = redirect_to_login(decision.return_to or "/")
+    return protect(request, response, referrer="same-origin")
+
+
+def _not_started(request: HttpRequest, decision: Decision) -> HttpResponse:
+    response = protect(request, HttpResponse(status=401))
+    response["WWW-Authenticate"] = STEP_UP_HEADER
+    return response
+
+
+_PAGES = {
+    Verdict.CHALLENGE: _challenge_page,
+    Verdict.REVIEW: _review_page,
+    Verdict.DENY: _blocked_page,
+    Verdict.UNREACHABLE: _unreachable_page,
+    Verdict.SIGN_IN: _sign_in_page,
+    Verdict.NOT_STARTED: _not_started,
+}
+
+
+def sign_in_url(next_page: str = "") -> str:
+    """The site's own sign-in page."""
+    url = resolve_url(django_settings.LOGIN_URL)
+    if not next_page:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'next': next_page})}"
+
+
+def _repeat(request: HttpRequest) -> HttpResponse:
+    if not request.COOKIES.get(browser.cookie_name(request)):
+        # Without cookies it would come again for ever.
+        return problem(request, Decision(Verdict.NOT_STARTED, ""))
+    kind = HttpResponseRedirect if request.method in SAFE_METHODS else RepeatRedirect
+    return go(request, request.get_full_path(), kind=kind)
+
+
+# HTMX, fetch, API clients
+
+
+def _htmx(request: HttpRequest, decision: Decision) -> HttpResponse:
+    response = problem(request, decision)
+    if decision.verdict is Verdict.SIGN_IN:
+        response["HX-Redirect"] = sign_in_url(decision.return_to)
+    elif decision.challenge_id and decision.verdict in (Verdict.CHALLENGE, Verdict.REVIEW):
+        response["HX-Redirect"] = challenge_path(decision)
+    return response
+
+
+def problem(request: HttpRequest, decision: Decision) -> HttpResponse:
+    """The problem+json answer: what is asked, and, for a challenge, how to give it."""
+    code, status, title = PROBLEMS[decision.verdict]
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code}
+    if decision.action:
+        body["action"] = decision.action
+    if decision.verdict is Verdict.DENY and decision.reason:
+        body["reason"] = decision.reason if decision.reason in ("blocked", "not_enrolled") else "denied"
+    if decision.challenge_id and decision.verdict in (Verdict.CHALLENGE, Verdict.REVIEW):
+        body |= opened(decision)
+    response = JsonResponse(body, status=status, content_type="application/problem+json")
+    if status == 401:
+        response["WWW-Authenticate"] = STEP_UP_HEADER
+    return protect(request, response)
+
+
+def opened(decision: Decision) -> dict[str, Any]:
+    """What a client needs to complete an open challenge: the page, or the token for an SDK."""
+    body = {"challengeId": str(decision.challenge_id), "url": decision.url, "token": decision.token}
+    expires = decision.expires_at.isoformat() if decision.expires_at else None
+    return {key: value for key, value in {**body, "expiresAt": expires}.items() if value}
+
+
+# Forgery
+
+
+def _view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+def refuse_forged(request: HttpRequest) -> HttpResponseBase | None:
+    """Django's 403 when an unsafe page request does not pass Django's own CSRF check, else None.
+
+    Asked before any answer of ours to a form: a view that is csrf_exempt, or whose csrf_protect sits inside our
+    decorator, has not been checked yet, and a page of ours must not launder a cross-site POST.
+    """
+    if request.method in SAFE_METHODS or not wants_page(request):
+        return None
+    checker = CsrfViewMiddleware(_view)
+    request.csrf_processing_done = False  # type: ignore[attr-defined]
+    checker.process_request(request)
+    return checker.process_view(request, _view, (), {})

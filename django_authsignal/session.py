@@ -1,0 +1,245 @@
+"""What this session has proved and is about to prove: the only place that writes a pass.
+
+Everything lives under one key of Django's session, so that `logout()` and a flush take it all. A pass also names
+the user, the user's state and the browser; one that does not fit is not a pass.
+"""
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+
+from . import browser
+from .conf import option
+from .identity import fingerprint, same
+from .policy import Policy
+
+KEY = "authsignal"
+MAX_OPEN = 8  # challenges one browser may have waiting
+MAX_PASSES = 32
+DEGRADED_AGE = 300  # seconds that a sign-in counts which an outage let through
+PASSWORD_AGE = 300  # seconds in which a proved password lets somebody enrol at a step-up
+SKEW = 60  # seconds that a proof may seem to come from the future
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A proof that may still count. `at` is Unix seconds; `max_age` seconds, None: as long as the session."""
+
+    id: str
+    action: str
+    user: str
+    user_state: str
+    browser: str
+    at: float
+    max_age: int | None
+    scope: str = ""
+    method: str = ""
+    tenant: str = ""
+    one_request: bool = False
+    degraded: bool = False
+    bind: tuple[str, ...] = ()  # names of the fields it is bound to
+
+
+@dataclass(frozen=True)
+class OpenChallenge:
+    """A challenge this session began: where its hosted page is. Never written to the ledger, never logged."""
+
+    id: str
+    action: str
+    kind: str
+    user: str
+    scope: str
+    url: str
+    token: str
+    expires: float
+
+    def __repr__(self) -> str:
+        return f"<OpenChallenge {self.id} {self.action}>"
+
+
+def _store(request: HttpRequest) -> dict[str, Any]:
+    found = request.session.get(KEY) if hasattr(request, "session") else None
+    return found if isinstance(found, dict) else {}
+
+
+def _write(request: HttpRequest, **changes: Any) -> None:
+    request.session[KEY] = {**_store(request), **changes}
+
+
+def reload(request: HttpRequest) -> None:
+    """Reads the session again after a slow call: another tab may have written to it meanwhile."""
+    session = request.session
+    if session.session_key and not session.modified and hasattr(session, "_session_cache"):
+        del session._session_cache
+
+
+# Passes
+
+
+def grant(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    *,
+    id: uuid.UUID,
+    action: str,
+    at: datetime,
+    max_age: int | None,
+    scope: str = "",
+    method: str = "",
+    tenant: str = "",
+    one_request: bool = False,
+    degraded: bool = False,
+    bind: Iterable[str] = (),
+) -> None:
+    """Writes a pass for this user, in this browser. The caller has the proof."""
+    made = Pass(
+        id=str(id),
+        action=action,
+        user=str(user.pk),
+        user_state=fingerprint(user),
+        browser=browser.ensure(request),
+        at=at.timestamp(),
+        max_age=max_age,
+        scope=scope,
+        method=method,
+        tenant=tenant,
+        one_request=one_request,
+        degraded=degraded,
+        bind=tuple(bind),
+    )
+    kept = list(_store(request).get("passes", {}).values())
+    kept = [item for item in kept if not _replaced(item, made)][-(MAX_PASSES - 1) :]
+    _write(request, passes={item["id"]: item for item in [*kept, asdict(made)]})
+
+
+def _replaced(old: Mapping[str, Any], new: Pass) -> bool:
+    return (old["action"], old["scope"], old["one_request"]) == (new.action, new.scope, new.one_request)
+
+
+def find(
+    request: HttpRequest, user: AbstractBaseUser, policy: Policy, *, scope: str = "", request_scope: str = ""
+) -> Pass | None:
+    """The pass that lets this user do this action now, in this browser; no network, no query.
+
+    `scope` is what the policy binds; `request_scope` the one request that an ALLOW or a review may have released.
+    """
+    for found in passes(request):
+        if found.action == policy.action and fits(request, user, policy, found, scope, request_scope):
+            return found
+    return None
+
+
+def passes(request: HttpRequest) -> Iterator[Pass]:
+    """Every pass that was written in this session, those that no longer count among them."""
+    for item in _store(request).get("passes", {}).values():
+        found = _read(item)
+        if found:
+            yield found
+
+
+def _read(item: Any) -> Pass | None:
+    try:
+        return Pass(**item)
+    except TypeError:
+        return None  # written by another version: no pass
+
+
+def fits(
+    request: HttpRequest, user: AbstractBaseUser, policy: Policy, found: Pass, scope: str, request_scope: str
+) -> bool:
+    """True when this pass counts for this user, policy, browser, tenant, scope and age."""
+    wanted = request_scope if found.one_request and not policy.single_use else scope
+    return (
+        _fresh(found, policy.max_age, policy.challenge_age)
+        and found.scope == wanted
+        and (not policy.single_use or found.one_request)
+        and _proved_enough(found, policy)
+        and found.user == str(user.pk)
+        and found.tenant == option("TENANT_ID", request)
+        and same(found.browser, browser.current(request))
+        and same(found.user_state, fingerprint(user))
+    )
+
+
+def _proved_enough(found: Pass, policy: Policy) -> bool:
+    if found.degraded or (not found.method and not found.one_request):
+        return not policy.strict  # an outage or an ALLOW let it through: there was no proof
+    return not found.method or policy.accepts(found.method)
+
+
+def _fresh(found: Pass, max_age: int | None, challenge_age: int) -> bool:
+    age = time.time() - found.at
+    # For one request max_age says how long it may wait; 0 leaves it the time a challenge has.
+    limits = [
+        limit for limit in (found.max_age, max_age) if limit is not None and not (found.one_request and limit == 0)
+    ]
+    if found.one_request and not limits:
+        limits = [challenge_age]
+    return age >= -SKEW and all(age < limit for limit in limits)
+
+
+def seconds_left(found: Pass, policy: Policy) -> int | None:
+    """Whole seconds a pass still counts; None: as long as the session."""
+    limits = [limit for limit in (found.max_age, policy.max_age) if limit is not None]
+    return max(0, int(min(limits) - (time.time() - found.at))) if limits else None
+
+
+def drop(request: HttpRequest, pass_id: str | None = None) -> None:
+    """Drops one pass, or all of them."""
+    passes = {} if pass_id is None else {k: v for k, v in _store(request).get("passes", {}).items() if k != pass_id}
+    if KEY in request.session:
+        _write(request, passes=passes)
+
+
+# Open challenges
+
+
+def remember(request: HttpRequest, challenge: OpenChallenge) -> list[str]:
+    """Keeps where an open challenge's hosted page is. Returns the ids pushed out, oldest first, beyond eight."""
+    kept = {**_store(request).get("open", {}), challenge.id: asdict(challenge)}
+    pushed = list(kept)[:-MAX_OPEN]
+    _write(request, open={key: value for key, value in kept.items() if key not in pushed})
+    return pushed
+
+
+def open_challenges(request: HttpRequest) -> list[OpenChallenge]:
+    """The challenges this session began and has not finished, newest first, young ones only."""
+    found = []
+    for item in _store(request).get("open", {}).values():
+        try:
+            found.append(OpenChallenge(**item))
+        except TypeError:
+            continue  # written by another version
+    return [item for item in reversed(found) if item.expires > time.time()]
+
+
+def open_challenge(request: HttpRequest, challenge_id: uuid.UUID) -> OpenChallenge | None:
+    """One of them, by its id."""
+    return next((item for item in open_challenges(request) if item.id == str(challenge_id)), None)
+
+
+def forget(request: HttpRequest, challenge_id: uuid.UUID) -> None:
+    """Drops where an open challenge's hosted page was: it is closed."""
+    kept = _store(request).get("open", {})
+    if str(challenge_id) in kept:
+        _write(request, open={key: value for key, value in kept.items() if key != str(challenge_id)})
+
+
+# The password
+
+
+def password_proved(request: HttpRequest, at: float | None = None) -> None:
+    """Writes that the password was proved in this session, at Unix seconds `at` or now."""
+    _write(request, password_at=time.time() if at is None else at)
+
+
+def password_is_recent(request: HttpRequest) -> bool:
+    """True when the password was proved in this session within the last 300 s."""
+    at = _store(request).get("password_at")
+    return isinstance(at, int | float) and -SKEW <= time.time() - at < PASSWORD_AGE

@@ -1,0 +1,16 @@
+"""What happened, for those who count, alert or write it down. `challenge` is the ledger's row."""
+
+from django.dispatch import Signal
+
+#: A challenge was begun: sender=Challenge, request, user, challenge.
+challenge_started = Signal()
+#: A proof came back good: sender=Challenge, request, user, challenge.
+challenge_passed = Signal()
+#: A challenge failed for good: sender=Challenge, request, user, challenge, reason.
+challenge_failed = Signal()
+#: An action was denied: sender=Challenge, request, user, challenge, reason.
+action_blocked = Signal()
+#: An action waits for a person's decision: sender=Challenge, request, user, challenge.
+review_required = Signal()
+#: Authsignal could not be asked: sender=Challenge, request, user, challenge (None while finishing), error.
+authsignal_unreachable = Signal()

@@ -1,0 +1,71 @@
+"""Finishing a sign-in: Django's `login()`, and the pass that says it was proved."""
+
+from django.conf import settings as django_settings
+from django.contrib.auth import load_backend, login
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.urls import reverse
+from django.utils.module_loading import import_string
+
+from . import addresses, flow, responses
+from .models import Challenge
+
+
+def allowed(request: HttpRequest, user: AbstractBaseUser, backend: str) -> bool:
+    """What the backend's hook `sign_in_allowed(request, user)` says; False for a backend no longer in use."""
+    if backend not in django_settings.AUTHENTICATION_BACKENDS:
+        return False
+    check = getattr(load_backend(backend), "sign_in_allowed", None)
+    return bool(check(request, user)) if check else bool(user.is_active)
+
+
+def backend_path(backend: type) -> str:
+    """The path by which AUTHENTICATION_BACKENDS names a backend's class."""
+    for path in django_settings.AUTHENTICATION_BACKENDS:
+        if import_string(path) is backend:
+            return path
+    return f"{backend.__module__}.{backend.__qualname__}"
+
+
+def default_backend() -> str:
+    """The first gated backend: who signs somebody in that gave no password."""
+    for path in django_settings.AUTHENTICATION_BACKENDS:
+        if hasattr(import_string(path), "sign_in_allowed"):
+            return path
+    return django_settings.AUTHENTICATION_BACKENDS[0]
+
+
+def destination(request: HttpRequest, next_page: str = "") -> str:
+    """Where somebody goes after signing in: the asked page if local, else the admin's index or LOGIN_REDIRECT_URL."""
+    asked = addresses.local(request, next_page) or addresses.local(
+        request, request.POST.get("next") or request.GET.get("next")
+    )
+    if asked:
+        return asked
+    match = request.resolver_match
+    if match and match.app_name == "admin":
+        return reverse("admin:index", current_app=match.namespace)
+    return resolve_url(django_settings.LOGIN_REDIRECT_URL)
+
+
+def log_in(request: HttpRequest, user: AbstractBaseUser, row: Challenge) -> bool:
+    """Logs the user of a proved row in, or, when they are signed in already, adds the pass. False when not allowed."""
+    if not allowed(request, user, row.backend):
+        return False
+    if getattr(request.user, "pk", None) != user.pk:
+        _login(request, user, row.backend)
+    flow.sign_in_proved(request, user, row)
+    return True
+
+
+def _login(request: HttpRequest, user: AbstractBaseUser, backend: str) -> None:
+    login(request, user, backend=backend)  # type: ignore[arg-type] # any user model, not only Django's own
+
+
+def finish_late(request: HttpRequest, user: AbstractBaseUser, backend: str, return_to: str) -> HttpResponse:
+    """Signs in somebody whom the gate let in without a proof after their sign-in view was left already."""
+    if not allowed(request, user, backend):
+        return responses.page(request, "blocked", {"reason": "denied"}, status=403)
+    _login(request, user, backend)
+    return responses.go(request, destination(request, return_to))

@@ -1,0 +1,115 @@
+"""A user's own authenticators: see them, add one, remove one; each behind a proof for MANAGE_ACTION."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods
+
+from .. import enforcement, flow, responses, session
+from ..client import AuthsignalError
+from ..client.types import Authenticator
+from ..conf import get_client, get_settings
+from ..decision import Decision, Verdict
+from ..enforcement import Requirement
+from ..flow import Question
+from ..identity import authsignal_id
+from ..models import Kind, revoke_open
+from ..policy import get_policy
+
+logger = logging.getLogger("django_authsignal")
+
+SCOPES = "read:authenticators add:authenticators update:authenticators remove:authenticators"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One authenticator as the page shows it."""
+
+    id: str
+    label: str
+    method: str
+    created_at: datetime | None
+    last_verified_at: datetime | None
+    removable: bool
+
+
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def authenticators(request: HttpRequest) -> HttpResponse:
+    """GET lists them; POST `remove=<id>` removes one, POST `add=1` goes to Authsignal's own page to add one."""
+    refused = flow.run(enforcement.check(request, Requirement(action=get_settings().MANAGE_ACTION)))
+    if refused is not None:
+        return refused
+    try:
+        if request.method == "POST" and "add" in request.POST:
+            return _add(request)
+        notice = _remove(request, request.POST["remove"]) if request.POST.get("remove") else ""
+        return _list(request, notice)
+    except AuthsignalError as exc:
+        logger.error("Authsignal could not be asked about authenticators: %s", exc)
+        here = reverse("authsignal:authenticators")
+        return responses.page(request, "unreachable", {"retry_url": here, "hint": flow.emulator_hint()}, status=503)
+
+
+def _own(request: HttpRequest) -> list[Authenticator]:
+    return list(get_client(request).get_authenticators(authsignal_id(request.user)))  # type: ignore[arg-type]
+
+
+def _list(request: HttpRequest, notice: str) -> HttpResponse:
+    found = _own(request)
+    lines = [_line(item, removable=len(found) > 1) for item in found]
+    context = {"authenticators": lines, "notice": notice, "can_remove": len(found) > 1}
+    return responses.page(request, "authenticators", context)
+
+
+def _line(item: Authenticator, *, removable: bool) -> Line:
+    names = {
+        "PASSKEY": gettext("Passkey"),
+        "AUTHENTICATOR_APP": gettext("Authenticator app"),
+        "EMAIL_OTP": gettext("Code by e-mail"),
+        "EMAIL_MAGIC_LINK": gettext("Link by e-mail"),
+        "SMS": gettext("Code by text message"),
+        "SECURITY_KEY": gettext("Security key"),
+    }
+    label = names.get(item.verification_method, item.verification_method)
+    return Line(
+        id=item.user_authenticator_id,
+        label=label,
+        method=item.verification_method,
+        created_at=item.created_at,
+        last_verified_at=item.last_verified_at,
+        removable=removable,
+    )
+
+
+def _remove(request: HttpRequest, authenticator_id: str) -> str:
+    own = _own(request)
+    if authenticator_id not in {item.user_authenticator_id for item in own}:
+        return gettext("That was not among your ways to prove it is you. Nothing was removed.")
+    if len(own) < 2:
+        return gettext("This is the last way you have. Add another one first.")
+    get_client(request).delete_authenticator(authsignal_id(request.user), authenticator_id)  # type: ignore[arg-type]
+    # What was proved with it may no longer count, and what waits for a proof must not be finished with it.
+    revoke_open(str(request.user.pk))
+    session.drop(request)
+    return gettext("It was removed.")
+
+
+def _add(request: HttpRequest) -> HttpResponse:
+    policy = get_policy(get_settings().MANAGE_ACTION)
+    question = Question(
+        user=request.user,  # type: ignore[arg-type]
+        policy=policy,
+        kind=Kind.SETTINGS,
+        return_to=reverse("authsignal:authenticators"),
+        scopes=SCOPES,
+    )
+    decision: Decision = flow.run(flow.ask_settings(request, question))
+    if decision.verdict is Verdict.CHALLENGE:
+        return responses.go(request, responses.challenge_path(decision))
+    return responses.respond(request, decision)

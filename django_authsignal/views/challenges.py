@@ -1,0 +1,200 @@
+"""Challenges: begin one by JSON, look at one, finish one by JSON; and: will I be asked?"""
+
+import json
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from .. import addresses, browser, enforcement, flow, responses, session, signin
+from ..client import ConfigurationError
+from ..conf import get_settings
+from ..decision import Decision, Verdict
+from ..flow import Finished
+from ..identity import get_user
+from ..models import Challenge, Status
+from ..policy import get_policy, label_for
+from .outcome import already, failed, go_on
+
+REASONS = frozenset(
+    {
+        "expired",
+        "foreign",
+        "used",
+        "missing_token",
+        "not_completed",
+        "invalid",
+        "wrong_user",
+        "wrong_tenant",
+        "method",
+    }
+    | {"gone", "unreachable", "failed"}
+)
+# Refused attempts after which the very same challenge may still be finished.
+GO_ON = frozenset({"missing_token", "not_completed", "unreachable", "invalid", "method", ""})
+
+
+def body_of(request: HttpRequest) -> dict[str, Any]:
+    """The JSON object of a request. Raises BadRequest."""
+    try:
+        found = json.loads(request.body or b"{}")
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest("The body is not JSON. Send a JSON object.") from exc
+    if not isinstance(found, dict):
+        raise BadRequest("The body is not a JSON object. Send a JSON object.")
+    return found
+
+
+def known_actions() -> set[str]:
+    """The actions that may be named from outside: those of ACTIONS, and the two the package has itself."""
+    settings = get_settings()
+    return {*settings.ACTIONS, settings.SIGN_IN_ACTION, settings.MANAGE_ACTION}
+
+
+def bad(request: HttpRequest, detail: str, status: int = 400) -> HttpResponse:
+    """A problem+json answer to a request that makes no sense."""
+    body = {"type": "about:blank", "title": detail, "status": status, "code": "invalid_request"}
+    return responses.protect(request, JsonResponse(body, status=status, content_type="application/problem+json"))
+
+
+@csrf_protect
+@require_POST
+def challenges(request: HttpRequest) -> HttpResponse:
+    """POST {"action", "returnTo"?}: begins a challenge of a registered action for the signed-in user."""
+    try:
+        body = body_of(request)
+    except BadRequest as exc:
+        return bad(request, str(exc))
+    action = body.get("action")
+    if not isinstance(action, str) or action not in known_actions():
+        return bad(request, "Unknown action. Send one that AUTHSIGNAL['ACTIONS'] lists.")
+    user = enforcement.signed_in_user(request)
+    if user is None:
+        return responses.problem(request, Decision(Verdict.SIGN_IN, action))
+    policy = get_policy(action)
+    if policy.single_use:
+        return bad(
+            request,
+            "This action's proof belongs to one request. Send that request; it is answered with a challenge.",
+        )
+    question = enforcement.question_for(request, user, policy)
+    asked = body.get("returnTo")
+    back = addresses.local(request, asked) if isinstance(asked, str) else ""
+    decision = flow.run(flow.ask(request, replace(question, return_to=back or "/")))
+    if decision.passed:
+        return _json(request, {"action": action, "passed": True})
+    return responses.problem(request, decision)
+
+
+@sensitive_variables("token", "kept")
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def challenge(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
+    """GET: the challenge's page (JSON: its status). POST {"token"}: finishes it, answered in JSON."""
+    if request.method == "POST":
+        return _finish(request, challenge_id)
+    row = Challenge.objects.filter(pk=challenge_id).first()
+    page = responses.wants_page(request)
+    if row is None:
+        return failed(request, "gone") if page else bad(request, "There is no such challenge.", 404)
+    if not browser.began(request, row.pk, row.browser):
+        # Nothing about it is told to another browser, not even whether it was finished.
+        return failed(request, "foreign") if page else bad(request, "There is no such challenge.", 404)
+    if row.status == Status.REVIEW:
+        released = flow.run(flow.look_at_review(request, row)) if request.method == "GET" else False
+        if released:
+            return _released(request, row)
+        row.refresh_from_db()
+    return _show(request, row) if page else _json(request, _status_of(request, row))
+
+
+def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
+    decision = flow.challenge_decision(request, row, label=label_for(get_policy(row.action), {}))
+    if decision.verdict is Verdict.REVIEW:
+        return responses.decided(request, "review", decision, status=200, url=request.path)
+    if row.status in (Status.PROVED, Status.SPENT):
+        onward = already(request, row)
+        return responses.page(request, "proved", {"label": decision.label, "action": row.action, "return_to": onward})
+    reason = request.GET.get("reason", "")
+    reason = reason if reason in REASONS else ""
+    waiting = decision.verdict is Verdict.CHALLENGE and decision.url and reason in GO_ON
+    if not waiting or reason in ("invalid", "method"):
+        return failed(request, reason or _closed_reason(row), row)
+    back = responses.sign_in_url() if row.signs_in else addresses.local(request, row.return_to)
+    return responses.decided(
+        request,
+        "challenge",
+        decision,
+        status=200,
+        url=decision.url,
+        again=bool(reason),
+        reason=reason,
+        leave_url=back,
+    )
+
+
+def _closed_reason(row: Challenge) -> str:
+    return {Status.EXPIRED: "expired", Status.FAILED: "failed", Status.DENIED: "failed"}.get(Status(row.status), "gone")
+
+
+def _released(request: HttpRequest, row: Challenge) -> HttpResponse:
+    user = get_user(row.user_pk)
+    finished = Finished(True, row=row, return_to=addresses.local(request, row.return_to), user=user)
+    if row.signs_in and not row.finish_in_view:
+        row.move(Status.SPENT, source=Status.RELEASED, return_to=row.return_to)
+    return go_on(request, row, finished)
+
+
+def _status_of(request: HttpRequest, row: Challenge) -> dict[str, Any]:
+    return {
+        "challengeId": str(row.pk),
+        "action": row.action,
+        "status": "proved" if row.status == Status.SPENT else row.status,
+        "expiresAt": row.expires_at.isoformat(),
+    }
+
+
+def _json(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
+    return responses.protect(request, JsonResponse(body, status=status))
+
+
+@sensitive_variables("token", "body")
+def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
+    try:
+        body = body_of(request)
+    except BadRequest as exc:
+        return bad(request, str(exc))
+    token = body.get("token")
+    finished = flow.run(flow.finish(request, challenge_id, token if isinstance(token, str) else None))
+    row = finished.row
+    if not finished.ok or row is None:
+        reason = finished.reason if finished.reason != "foreign" else "gone"
+        status = {"gone": 404, "unreachable": 503}.get(reason, 403)
+        return _json(request, {"status": "refused", "reason": reason}, status)
+    signs_in = row.signs_in and not row.finish_in_view and not finished.already
+    if signs_in and (finished.user is None or not signin.log_in(request, finished.user, row)):
+        return _json(request, {"status": "refused", "reason": "denied"}, 403)
+    return _json(request, {"status": "proved", "action": row.action, "returnTo": finished.return_to or "/"})
+
+
+@require_GET
+def status(request: HttpRequest) -> HttpResponse:
+    """GET ?action=…: will this user be asked for it now? No network, nothing begins."""
+    action = request.GET.get("action", "")
+    if action not in known_actions():
+        return bad(request, "Unknown action. Ask for one that AUTHSIGNAL['ACTIONS'] lists.")
+    try:
+        passed = enforcement.gate(request).passed(action)
+    except ConfigurationError as exc:
+        return bad(request, str(exc))
+    left = enforcement.gate(request).seconds_left(action) if passed else 0
+    return _json(request, {"action": action, "passed": passed, "secondsLeft": left, "open": _open(request, action)})
+
+
+def _open(request: HttpRequest, action: str) -> list[str]:
+    return [item.id for item in session.open_challenges(request) if item.action == action]

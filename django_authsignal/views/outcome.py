@@ -1,0 +1,67 @@
+"""What a finished, or refused, proof is answered with."""
+
+import uuid
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.urls import reverse
+
+from .. import addresses, responses, signin
+from ..enforcement import policy_of
+from ..flow import Finished
+from ..mixins import FINISH
+from ..models import Challenge, Kind
+from ..policy import label_for
+
+
+def as_page(request: HttpRequest, challenge_id: uuid.UUID, finished: Finished) -> HttpResponse:
+    """Sends the browser on: signed in, back to where it was asked, or to the challenge's own page saying why not."""
+    row = finished.row
+    if not finished.ok or row is None:
+        why = reverse("authsignal:challenge", args=[challenge_id])
+        return responses.go(request, f"{why}?{urlencode({'reason': finished.reason})}")
+    if finished.already:
+        return responses.go(request, already(request, row))
+    return go_on(request, row, finished)
+
+
+def already(request: HttpRequest, row: Challenge) -> str:
+    """Where the same browser goes that comes a second time: on, and never with a second pass."""
+    return addresses.local(request, row.return_to) or fallback(row)
+
+
+def fallback(row: Challenge) -> str:
+    """Where to go when the row names no page. Never what the address of the callback asks for."""
+    if row.kind == Kind.SETTINGS:
+        return reverse("authsignal:authenticators")
+    return resolve_url(settings.LOGIN_REDIRECT_URL) if row.signs_in else "/"
+
+
+def go_on(request: HttpRequest, row: Challenge, finished: Finished) -> HttpResponse:
+    """After a good proof: finish the sign-in, or go back to the page that asked."""
+    if finished.user is None:
+        return failed(request, "gone", row)
+    if row.finish_in_view:
+        separator = "&" if "?" in row.path else "?"
+        query = urlencode({FINISH: str(row.pk), "next": finished.return_to})
+        return responses.go(request, f"{row.path}{separator}{query}")
+    if row.signs_in and not signin.log_in(request, finished.user, row):
+        return responses.page(request, "blocked", {"reason": "denied", **about(row)}, status=403)
+    return responses.go(request, addresses.local(request, finished.return_to) or fallback(row))
+
+
+def about(row: Challenge) -> dict[str, str]:
+    """The action of a row, in words."""
+    return {"action": row.action, "label": label_for(policy_of(row.action), {})}
+
+
+def failed(request: HttpRequest, reason: str, row: Challenge | None = None) -> HttpResponse:
+    """The friendly page of a refusal: what it means in plain words, and a way on."""
+    context: dict[str, str] = about(row) if row else {}
+    retry = addresses.local(request, row.return_to) if row else ""
+    if row is None or row.signs_in:
+        retry = responses.sign_in_url(retry)
+    status = 503 if reason == "unreachable" else 403
+    return responses.page(request, "failed", {"reason": reason, "retry_url": retry, **context}, status=status)

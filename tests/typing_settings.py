@@ -1,0 +1,7 @@
+"""For the type checker alone: the package's apps and the emulator's, with every setting of both."""
+
+from django_authsignal.emulator.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "django_authsignal.emulator"]
