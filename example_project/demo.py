@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 import django
@@ -22,7 +23,7 @@ from example_project.bank.demo_users import DEMO_USERS
 from example_project.child import ROOT, Child
 from example_project.ports import Ports
 
-STATE = ROOT / ".demo"
+STATE = Path(os.environ.get("DEMO_STATE", ROOT / ".demo")).resolve()
 STARTUP = 30.0  # seconds that one server may take until it answers
 EMULATOR_KEY = "emulator_secret"  # the emulator's public default
 ACTIONS = ("signIn", "withdrawFunds", "manageAuthenticators")
@@ -102,7 +103,7 @@ def _prepare(ports: Ports) -> None:
     problem = ports.problem()
     if problem:
         raise DemoError(problem, code=2)
-    STATE.mkdir(exist_ok=True)
+    STATE.mkdir(parents=True, exist_ok=True)
     os.environ["DJANGO_SETTINGS_MODULE"] = "example_project.settings"
     os.environ["EMULATOR_PORT"] = str(ports.emulator)
     django.setup()
@@ -132,9 +133,7 @@ def _emulator_arguments(ports: Ports) -> tuple[str, ...]:
     return ("django_authsignal.emulator", "--port", str(ports.emulator), "--database", database)
 
 
-def _start(
-    child: Child, url: str, children: list[Child], stop: threading.Event, http: requests.Session
-) -> None:
+def _start(child: Child, url: str, children: list[Child], stop: threading.Event, http: requests.Session) -> None:
     """Start a child; return when it answers or a signal came, raise DemoError when it is too slow."""
     child.start()
     children.append(child)

@@ -1,13 +1,14 @@
 """Settings of the example bank. They need nothing from outside; for development only.
 
-Optional environment: EMULATOR_PORT (where the emulator listens), DATABASE (path of the SQLite file).
+Optional environment: EMULATOR_PORT (where the emulator listens), DEMO_STATE (folder of the databases, .demo),
+DATABASE (path of the SQLite file).
 """
 
 import os
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-STATE_DIR = BASE_DIR / ".demo"
+STATE_DIR = Path(os.environ.get("DEMO_STATE", BASE_DIR / ".demo"))
 
 DEBUG = True
 # Public on purpose: with DEBUG on, this is no place for a secret.
@@ -79,14 +80,15 @@ TEMPLATES = [
     }
 ]
 
-if "DATABASE" not in os.environ:
-    STATE_DIR.mkdir(exist_ok=True)
+STATE_DIR.mkdir(parents=True, exist_ok=True)
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("DATABASE", STATE_DIR / "bank.sqlite3"),
         # IMMEDIATE: two writers wait for each other; with the default, the second one fails half way.
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},  # seconds
+        # A file: connections that share one database in memory do not wait for each other, they fail.
+        "TEST": {"NAME": STATE_DIR / "test.sqlite3"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -24,9 +24,7 @@ class SignInForm(AuthenticationForm):
 class SignUpForm(BaseUserCreationForm):
     """A user name, an e-mail address for codes, and a password."""
 
-    email = forms.EmailField(
-        label="E-mail", help_text="For codes. Nothing is really sent: see the emulator's inbox."
-    )
+    email = forms.EmailField(label="E-mail", help_text="For codes. Nothing is really sent: see the emulator's inbox.")
 
     class Meta(BaseUserCreationForm.Meta):
         model = User

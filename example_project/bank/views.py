@@ -35,9 +35,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     user = form.save()
     services.open_account(user)
     # Outside any transaction: authenticate() raises ChallengeRequired, which must not take the new user back.
-    authenticated = authenticate(
-        request, username=user.get_username(), password=form.cleaned_data["password1"]
-    )
+    authenticated = authenticate(request, username=user.get_username(), password=form.cleaned_data["password1"])
     if authenticated is None:
         return redirect("sign-in")
     login(request, authenticated)

@@ -1,0 +1,190 @@
+"""The bank's own tests: `python example_project/manage.py test example_project.bank`."""
+
+# ruff: noqa: PT009, PT027 -- a project like this one is tested with what Django brings: unittest
+
+import logging
+import threading
+import uuid
+from decimal import Decimal
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import IntegrityError, connection, transaction
+from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
+
+from example_project.bank import services
+from example_project.bank.forms import WithdrawForm
+from example_project.bank.models import Account, Entry
+from example_project.logs import RequestLines
+
+
+def _account() -> Account:
+    return services.open_account(User.objects.create_user("ida"), balance=Decimal("100.00"))
+
+
+def _withdraw(account: Account, amount: str, nonce: uuid.UUID | None = None) -> Entry:
+    return services.withdraw(account, Decimal(amount), text="Tea", nonce=nonce or uuid.uuid4())
+
+
+class MoneyTests(TestCase):
+    """What may happen to a balance."""
+
+    def setUp(self) -> None:
+        self.account = _account()
+
+    def test_a_withdrawal_changes_the_balance_and_writes_one_entry(self) -> None:
+        entry = _withdraw(self.account, "40.25")
+        self.account.refresh_from_db()
+        self.assertEqual((entry.amount, entry.balance_after), (Decimal("-40.25"), Decimal("59.75")))
+        self.assertEqual(self.account.balance, Decimal("59.75"))
+
+    def test_the_last_penny_can_be_taken_out(self) -> None:
+        self.assertEqual(_withdraw(self.account, "100.00").balance_after, Decimal("0.00"))
+
+    def test_more_than_the_balance_is_refused_and_nothing_is_written(self) -> None:
+        with self.assertRaises(services.InsufficientFundsError) as caught:
+            _withdraw(self.account, "100.01")
+        self.assertEqual(caught.exception.balance, Decimal("100.00"))
+        self.assertEqual(self.account.entries.count(), 1)
+
+    def test_the_same_form_sent_twice_takes_the_money_once(self) -> None:
+        nonce = uuid.uuid4()
+        first, second = _withdraw(self.account, "10", nonce), _withdraw(self.account, "10", nonce)
+        self.account.refresh_from_db()
+        self.assertEqual(first.pk, second.pk)
+        self.assertEqual(self.account.balance, Decimal("90.00"))
+
+    def test_the_same_form_with_another_amount_is_refused(self) -> None:
+        nonce = uuid.uuid4()
+        _withdraw(self.account, "10", nonce)
+        with self.assertRaises(services.FormAlreadyUsedError):
+            _withdraw(self.account, "20", nonce)
+
+    def test_the_database_itself_refuses_a_balance_under_zero(self) -> None:
+        with self.assertRaises(IntegrityError), transaction.atomic():
+            Account.objects.filter(pk=self.account.pk).update(balance=Decimal("-0.01"))
+
+
+class ParallelMoneyTests(TransactionTestCase):
+    """Two requests at the same moment."""
+
+    def _in_threads(self, count: int, nonce: uuid.UUID | None) -> list[object]:
+        account, results = _account(), []
+        ready = threading.Barrier(count)
+
+        def take() -> None:
+            ready.wait()
+            try:
+                results.append(_withdraw(account, "60", nonce).pk)
+            except services.InsufficientFundsError as error:
+                results.append(error)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=take) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+    def test_two_withdrawals_cannot_both_find_the_same_money(self) -> None:
+        results = self._in_threads(2, None)
+        self.assertEqual(sorted(isinstance(item, int) for item in results), [False, True])
+        self.assertEqual(Account.objects.get().balance, Decimal("40.00"))
+
+    def test_a_double_click_finds_one_entry(self) -> None:
+        results = self._in_threads(2, uuid.uuid4())
+        self.assertEqual(len(results), 2)
+        self.assertEqual(len(set(results)), 1)
+        self.assertEqual(Account.objects.get().balance, Decimal("40.00"))
+
+
+class FormTests(SimpleTestCase):
+    """Amounts that a person may write."""
+
+    def _errors(self, amount: str) -> list[str]:
+        form = WithdrawForm({"amount": amount, "nonce": str(uuid.uuid4())})
+        return list(form.errors.get("amount", []))
+
+    def test_plain_amounts_are_taken(self) -> None:
+        for amount in ("25", "25.5", "25.50", "0.01", "1000"):
+            with self.subTest(amount):
+                self.assertEqual(self._errors(amount), [])
+
+    def test_every_other_amount_is_answered_with_one_sentence(self) -> None:
+        for amount in ("", "0", "-5", "1.234", "1000.01", "ten", "NaN", "Infinity", "1e400", "1,50"):
+            with self.subTest(amount):
+                self.assertEqual(len(self._errors(amount)), 1)
+
+    def test_a_form_without_its_nonce_is_refused(self) -> None:
+        self.assertIn("nonce", WithdrawForm({"amount": "5"}).errors)
+
+
+class PageTests(TestCase):
+    """What visitors see."""
+
+    def test_every_page_carries_the_strict_policy(self) -> None:
+        for address in ("/", "/sign-in/", "/sign-up/", "/authsignal/sign-in/", "/nowhere/"):
+            with self.subTest(address):
+                policy = self.client.get(address).headers["Content-Security-Policy"]
+                self.assertIn("default-src 'none'", policy)
+                self.assertNotIn("unsafe", policy)
+
+    def test_the_first_page_shows_both_demo_users(self) -> None:
+        page = self.client.get("/")
+        self.assertContains(page, "harbour-lights-7")
+        self.assertContains(page, "northern-tide-4")
+
+    @override_settings(SHOW_DEMO_USERS=False)
+    def test_passwords_are_shown_only_in_the_demo(self) -> None:
+        for address in ("/", "/sign-in/?as=ada"):
+            self.assertNotContains(self.client.get(address), "harbour-lights-7")
+
+    def test_the_sign_in_form_can_be_filled_in_with_a_demo_user(self) -> None:
+        self.assertContains(self.client.get("/sign-in/?as=ada"), 'value="harbour-lights-7"')
+
+    def test_the_sign_in_form_stays_empty_for_anybody_else(self) -> None:
+        self.assertNotContains(self.client.get("/sign-in/?as=root"), 'value="root"')
+
+    def test_a_visitor_is_asked_to_sign_in_first(self) -> None:
+        for address in ("/account/", "/account/withdraw/", "/account/entries/1/"):
+            with self.subTest(address):
+                answer = self.client.get(address, headers={"accept": "text/html"})
+                self.assertRedirects(answer, f"/sign-in/?next={address}")
+
+
+class DemoDataTests(TestCase):
+    """`manage.py demo_data`."""
+
+    def test_running_it_twice_changes_nothing(self) -> None:
+        for _ in range(2):
+            call_command("demo_data", stdout=_Nowhere())
+            state = (User.objects.count(), Account.objects.count(), Entry.objects.count())
+            self.assertEqual(state, (2, 2, 10))
+
+    @override_settings(SHOW_DEMO_USERS=False)
+    def test_it_refuses_outside_the_demo(self) -> None:
+        with self.assertRaisesMessage(CommandError, "SHOW_DEMO_USERS"):
+            call_command("demo_data", stdout=_Nowhere())
+
+
+class LogTests(SimpleTestCase):
+    """What the development server prints."""
+
+    def _line(self, request: str) -> str | None:
+        record = logging.LogRecord("django.server", 20, "", 0, '"%s" %s %s', (request, "200", "10"), None)
+        return record.getMessage() if RequestLines().filter(record) else None
+
+    def test_a_token_in_the_callback_reaches_no_log(self) -> None:
+        line = self._line("GET /authsignal/callback/1/?token=secret HTTP/1.1")
+        self.assertEqual(line, '"GET /authsignal/callback/1/" 200 10')
+
+    def test_static_files_are_not_shown(self) -> None:
+        self.assertIsNone(self._line("GET /static/bank/bank.css HTTP/1.1"))
+
+
+class _Nowhere:
+    def write(self, text: str) -> None:
+        """Drop it."""

@@ -1,0 +1,183 @@
+"""`make demo` as a person meets it: real processes, real ports, real signals."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 40.0  # seconds
+
+
+class Demo:
+    """One running demo on free ports; `text` is what it has printed so far."""
+
+    def __init__(self, state: Path) -> None:
+        self.port, self.emulator_port = _free_ports(2)
+        self.text = ""
+        self.process = subprocess.Popen(
+            _command(self.port, self.emulator_port),
+            cwd=ROOT,
+            env=_environment(state),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.text += line
+
+    def wait_until_open(self) -> None:
+        """Return when the message is there."""
+        _until(lambda: "Ctrl-C ends both." in self.text or self.process.poll() is not None)
+        assert "Ctrl-C ends both." in self.text, self.text
+
+    def children(self) -> list[int]:
+        """The process ids of both servers."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(number) for number in listed.split()]
+
+    def end_with(self, number: int) -> int:
+        """Send a signal to the runner alone, return its exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
+    def clean_up(self) -> None:
+        """Leave nothing of ours behind, whatever the test did."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def _command(port: int, emulator_port: int) -> list[str]:
+    ports = ["--port", str(port), "--emulator-port", str(emulator_port)]
+    return [sys.executable, "-m", "example_project.demo", *ports]
+
+
+def _environment(state: Path) -> dict[str, str]:
+    return {**os.environ, "DEMO_STATE": str(state), "PYTHONUNBUFFERED": "1"}
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def _alive(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    running = Demo(tmp_path)
+    try:
+        running.wait_until_open()
+        yield running
+    finally:
+        running.clean_up()
+
+
+def test_the_message_names_the_addresses_and_both_users(demo: Demo) -> None:
+    for part in (f"localhost:{demo.port}/", f"localhost:{demo.emulator_port}/inbox/", "ada", "grace"):
+        assert part in demo.text
+    assert "harbour-lights-7" in demo.text
+
+
+def test_the_bank_and_the_inbox_answer(demo: Demo) -> None:
+    assert "Kittiwake" in requests.get(f"http://localhost:{demo.port}/", timeout=5).text
+    assert requests.get(f"http://localhost:{demo.emulator_port}/inbox.json", timeout=5).ok
+
+
+def test_the_emulator_asks_for_a_proof_at_the_banks_actions(demo: Demo) -> None:
+    track = f"http://localhost:{demo.emulator_port}/v1/users/u1/actions/withdrawFunds"
+    answer = requests.post(track, json={}, auth=("emulator_secret", ""), timeout=5)
+    # A user without an authenticator is never asked, whatever is configured; the page offers enrolment.
+    assert (answer.status_code, answer.json()["isEnrolled"]) == (200, False)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_both_and_leaves_no_process(demo: Demo, name: str) -> None:
+    children = demo.children()
+    assert len(children) == 2
+    assert demo.end_with(getattr(signal, name)) == 0
+    assert not any(_alive(child) for child in children)
+    assert not _answers(demo.port)
+    assert not _answers(demo.emulator_port)
+    assert "Traceback" not in demo.text
+
+
+def test_a_killed_runner_leaves_no_orphan(demo: Demo) -> None:
+    children = demo.children()
+    assert len(children) == 2
+    assert demo.end_with(signal.SIGKILL) == -signal.SIGKILL
+    _until(lambda: not any(_alive(child) for child in children))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_dead_child_ends_the_other_and_says_so(demo: Demo, which: int) -> None:
+    children = demo.children()
+    os.kill(children[which], signal.SIGKILL)
+    assert demo.process.wait(PATIENCE) == 1
+    demo.clean_up()
+    assert not any(_alive(child) for child in children)
+    assert "ended by itself" in demo.text
+    assert "make demo" in demo.text
+
+
+@pytest.mark.parametrize(("option", "variable"), [(0, "PORT"), (1, "EMULATOR_PORT")])
+def test_a_busy_port_is_one_sentence_with_the_fix(tmp_path: Path, option: int, variable: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        busy = server.getsockname()[1]
+        ports = _free_ports(2)
+        ports[option] = busy
+        ran = subprocess.run(
+            _command(*ports), cwd=ROOT, env=_environment(tmp_path), capture_output=True, text=True, timeout=40
+        )
+    assert ran.returncode == 2
+    assert f"Port {busy}" in ran.stderr
+    assert f"make demo {variable}=" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_one_port_for_both_is_refused(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        _command(8000, 8000), cwd=ROOT, env=_environment(tmp_path), capture_output=True, text=True, timeout=40
+    )
+    assert ran.returncode == 2
+    assert "EMULATOR_PORT=" in ran.stderr
