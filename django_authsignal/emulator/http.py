@@ -1,0 +1,211 @@
+"""HTTP of the API in one place: the raw path, the body, the headers, and errors with their three keys."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.views.decorators.csrf import csrf_exempt
+
+from django_authsignal.emulator.problems import Problem, invalid
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, read: what a handler sees of HTTP."""
+
+    method: str
+    ids: Mapping[str, str]  # from the path, decoded once
+    query: QueryDict
+    body: dict[str, Any]
+    authorization: str
+
+
+Handler = Callable[[Call], Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A path below /v1/ and what each of its methods does."""
+
+    pattern: re.Pattern[str]
+    handlers: Mapping[str, Handler]
+
+
+def route(template: str, **handlers: Handler) -> Route:
+    """`users/{user_id}/actions/{action}`. A user id may hold raw slashes, so what follows it matches from the right."""
+    pattern = re.sub(r"\{(\w+)\}", lambda m: f"(?P<{m[1]}>{'.+' if m[1] == 'user_id' else '[^/]+'})", template)
+    return Route(re.compile(pattern), handlers)
+
+
+class Api:
+    """The view of everything under /v1/. The first route that matches decides; it alone says 405."""
+
+    csrf_exempt = True  # authorised by a header that no browser adds by itself
+
+    def __init__(self, routes: Sequence[Route], *, cors_prefix: str) -> None:
+        self._routes = routes
+        self._cors_prefix = cors_prefix
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = raw_path(request).removeprefix("/v1/")
+        browsers = path.startswith(self._cors_prefix)
+        try:
+            if browsers and request.method == "OPTIONS":
+                response = HttpResponse(status=204)
+            else:
+                response = answer(self._handle(request, path))
+        except Problem as problem:
+            response = answer(problem.body(), problem.status)
+        except Exception:
+            logger.exception("A request could not be answered")
+            response = answer(Problem(500, "unexpected_error", "The emulator failed; see its log.").body(), 500)
+        if browsers:
+            _allow_browsers(response)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def _handle(self, request: HttpRequest, path: str) -> Any:
+        handler, ids = resolve(self._routes, request.method or "", path, request.headers.get("User-Agent", ""))
+        call = Call(
+            method=request.method or "",
+            ids=ids,
+            query=request.GET,
+            body=_body(request),
+            authorization=request.headers.get("Authorization", ""),
+        )
+        _check_text(json.dumps(dict(call.query.lists())), call.query)
+        return handler(call)
+
+
+def api_view(routes: Sequence[Route], *, cors_prefix: str) -> Callable[[HttpRequest], HttpResponse]:
+    api = Api(routes, cors_prefix=cors_prefix)
+
+    @csrf_exempt
+    def view(request: HttpRequest) -> HttpResponse:
+        return api(request)
+
+    return view
+
+
+def resolve(
+    routes: Sequence[Route], method: str, path: str, user_agent: str = ""
+) -> tuple[Handler, dict[str, str]]:
+    """The handler and the decoded ids. Raises Problem 404 or 405."""
+    for candidate in routes:
+        if found := candidate.pattern.fullmatch(path):
+            handler = candidate.handlers.get(method)
+            if handler is None:
+                raise Problem(
+                    405, "method_not_allowed", f"Use {' or '.join(candidate.handlers)} for this path."
+                )
+            return handler, {name: _decode(value, user_agent) for name, value in found.groupdict().items()}
+    raise Problem(404, "not_found", "There is no such path in the API, or the emulator does not have it yet.")
+
+
+def raw_path(request: HttpRequest) -> str:
+    """The path as it was sent: %2F in an id is not a slash, and what is decoded twice is another id."""
+    scope = getattr(request, "scope", None)
+    if scope and scope.get("raw_path"):
+        return str(scope["raw_path"].decode("latin-1")).partition("?")[0]
+    sent: str = request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or ""
+    if sent.startswith("http"):  # the absolute form that proxies use
+        sent = "/" + sent.split("://", 1)[-1].partition("/")[2]
+    return sent.partition("?")[0] or request.path
+
+
+def basic_user(authorization: str) -> str | None:
+    """The user name of Basic authorisation; the password does not matter.
+
+    SDKs write it in several ways: with or without the colon, either base64 alphabet, with or without padding, and the
+    browser's percent-encoded first.
+    """
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    plain = value.strip().translate(str.maketrans("-_", "+/")).rstrip("=")
+    try:
+        decoded = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    return unquote(decoded.partition(":")[0])
+
+
+def bearer(authorization: str) -> str | None:
+    scheme, _, value = authorization.partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else None
+
+
+def same(left: str | None, right: str) -> bool:
+    return left is not None and hmac.compare_digest(left.encode(), right.encode())
+
+
+def answer(body: Any, status: int = 200) -> HttpResponse:
+    """JSON with the exact content type that the Python SDK insists on."""
+    return HttpResponse(json.dumps(body), status=status, content_type="application/json")
+
+
+def _allow_browsers(response: HttpResponse) -> None:
+    """The Client API is called from any page. No cookies are used, so no credentials are allowed."""
+    response["Access-Control-Allow-Origin"] = "*"
+    response["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE, OPTIONS"
+    response["Access-Control-Allow-Headers"] = (
+        "authorization, content-type, x-authsignal-sdk, x-authsignal-version, x-authsignal-tenant-id"
+    )
+    response["Access-Control-Max-Age"] = "600"
+
+
+def _decode(value: str, user_agent: str) -> str:
+    if user_agent.startswith("authsignal-php"):  # its urlencode() writes a space as +
+        value = value.replace("+", " ")
+    try:
+        text = unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        raise invalid("The path is not UTF-8.") from None
+    if "\0" in text:
+        raise invalid("The path holds a NUL character.")
+    return text
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    try:
+        raw = request.body
+    except RequestDataTooBig:
+        raise Problem(413, "payload_too_large", "The body is larger than 1 MiB.") from None
+    if not raw.strip():
+        return {}
+    try:
+        text = raw.decode("utf-8-sig")
+        body = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise invalid("The body is not valid JSON.") from None
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise invalid("The body must be a JSON object.")
+    _check_text(text, body)
+    return body
+
+
+def _check_text(text: str, value: Any) -> None:
+    """Refuse what no database can store: NUL, and half of a surrogate pair."""
+    if "\\u" in text or "\0" in text:
+        plain = json.dumps(value, ensure_ascii=False)
+        if "\\u0000" in plain or any("\ud800" <= letter <= "\udfff" for letter in plain):
+            raise invalid("The request holds a NUL character or half of a surrogate pair.")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
