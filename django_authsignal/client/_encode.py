@@ -1,13 +1,14 @@
 """From Python values to the JSON the API reads.
 
-Numbers: the service computes in IEEE doubles, as every JavaScript reader of JSON does. A Decimal or an int that a
-double holds exactly is sent as a number, so that rules can compare it; one that it would round is sent as a text with
-all its digits, because showing a user 12345678901234567.9 as ...68 would make them approve another amount than the
-one that is carried out. NaN and the infinities are no JSON and are refused.
+Numbers: the service computes in IEEE doubles, as every JavaScript reader of JSON does. A Decimal or an int
+that a double holds exactly is sent as a number, so that rules can compare it; one that it would round is sent
+as a text with all its digits, because showing a user 12345678901234567.9 as ...68 would make them approve
+another amount than the one that is carried out. NaN and the infinities are no JSON and are refused.
 
-Dates, times and datetimes are sent as ISO 8601, UUIDs and Django's lazy texts as text, enum members as their value,
-tuples and sets as lists. None is left out of objects, at any depth; inside a list it stays null, since leaving it out
-would move its neighbours. The caller's own objects are never changed, nor are the keys in them.
+Dates, times and datetimes are sent as ISO 8601, UUIDs and Django's lazy texts as text, enum members as their
+value, tuples and sets as lists. None is left out of objects, at any depth; inside a list it stays null, since
+leaving it out would move its neighbours. The caller's own objects are never changed, nor are the keys in
+them.
 """
 
 from __future__ import annotations
@@ -41,18 +42,14 @@ def encode(attributes: Mapping[str, Any]) -> bytes:
     try:
         return _dump(_object(attributes, "")).encode("ascii")
     except RecursionError:
-        raise ValueError(
-            "The attributes contain themselves, or are nested too deeply. Send a flat object."
-        ) from None
+        raise ValueError("The attributes contain themselves, or are nested too deeply. Send a flat object.") from None
 
 
 def _object(value: Mapping[Any, Any], where: str) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str):
-            raise TypeError(
-                f"{where or 'attributes'} has the key {key!r}, and JSON keys are texts. Use str(key)."
-            )
+            raise TypeError(f"{where or 'attributes'} has the key {key!r}, and JSON keys are texts. Use str(key).")
         if item is not None:
             name = str(key.value) if isinstance(key, Enum) else key
             out[name] = _value(item, f"{where}.{name}" if where else name)
@@ -102,13 +99,9 @@ def _text(value: Any, where: str) -> str:
         return value.isoformat()
     if isinstance(value, UUID) or _is_lazy(value):
         return str(value)
-    raise TypeError(
-        f"{where} is a {type(value).__name__}, which JSON has no word for. Send a text or a number."
-    )
+    raise TypeError(f"{where} is a {type(value).__name__}, which JSON has no word for. Send a text or a number.")
 
 
 def _is_lazy(value: Any) -> bool:
     """True for gettext_lazy and the like, recognised by name: nothing of this client imports Django."""
-    return any(
-        c.__name__ == "Promise" and c.__module__ == "django.utils.functional" for c in type(value).__mro__
-    )
+    return any(c.__name__ == "Promise" and c.__module__ == "django.utils.functional" for c in type(value).__mro__)

@@ -1,13 +1,13 @@
 """The network's transport: a requests adapter whose calls end on time.
 
-The timeouts of requests and urllib3 are per read: a server that sends one byte a second keeps a worker for ever. Here
-the sockets know when the call has to end, and every blocking step (connect, handshake, send, each single read) is
-given what is left until then, never more. That holds in status line, headers and body alike, over TLS and through
-proxies, and costs no thread; a watchdog closing sockets from another thread would, and could close one that has
-just been handed to the next call.
+The timeouts of requests and urllib3 are per read: a server that sends one byte a second keeps a worker for
+ever. Here the sockets know when the call has to end, and every blocking step (connect, handshake, send, each
+single read) is given what is left until then, never more. That holds in status line, headers and body alike,
+over TLS and through proxies, and costs no thread; a watchdog closing sockets from another thread would, and
+could close one that has just been handed to the next call.
 
-The end of the call is kept per thread (per greenlet under gevent): a socket is only used by the thread that makes the
-call, while the pool hands one socket to many threads, one after another.
+The end of the call is kept per thread (per greenlet under gevent): a socket is only used by the thread that
+makes the call, while the pool hands one socket to many threads, one after another.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ class _Socket(socket.socket):
         self.settimeout(_left())
         super().sendall(data, flags)
 
-    def recv(
-        self, size: int = 1024, flags: int = 0, /
-    ) -> bytes:  # read by urllib3's TLS inside TLS (https proxies)
+    def recv(self, size: int = 1024, flags: int = 0, /) -> bytes:  # read by urllib3's TLS inside TLS (https proxies)
         self.settimeout(_left())
         return super().recv(size, flags)
 
@@ -83,11 +81,10 @@ class _TlsSocket(_Socket, ssl.SSLSocket):
 Lookup = Callable[..., list[tuple[Any, Any, Any, Any, Any]]]
 
 
-def resolve(
-    host: str, port: int, lookup: Lookup = socket.getaddrinfo
-) -> list[tuple[Any, Any, Any, Any, Any]]:
-    """The addresses of a host. The system's resolver cannot be told when to stop (its own limit is often 30 seconds
-    and more), so it works in a thread that is left behind when the call ends. Only new connections come here."""
+def resolve(host: str, port: int, lookup: Lookup = socket.getaddrinfo) -> list[tuple[Any, Any, Any, Any, Any]]:
+    """The addresses of a host. The system's resolver cannot be told when to stop (its own limit is often 30
+    seconds and more), so it works in a thread that is left behind when the call ends. Only new connections
+    come here."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def work() -> None:
@@ -143,7 +140,7 @@ class _TlsConnection(HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls: type[Any] = _Connection
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         conn = super()._get_conn(timeout)
@@ -175,8 +172,8 @@ class DeadlineAdapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing to do: the context trusts one bundle and always verifies. (requests would have it read again for
-        every connection, 20 ms each.)"""
+        """Nothing to do: the context trusts one bundle and always verifies. (requests would have it read
+        again for every connection, 20 ms each.)"""
 
     def _context(self) -> ssl.SSLContext:
         context = create_urllib3_context()  # verifies certificate and host name

@@ -1,8 +1,9 @@
 """Every operation of Authsignal's Server API that this package uses, under the vendor's names in snake_case.
 
-Attributes are keywords; None is left out. All methods raise AuthsignalError (see errors.py) when the call has no usable
-answer, ConfigurationError when the client has no usable key, and ValueError or TypeError, before anything is sent,
-for ids and attributes that cannot be sent. Source: docs.authsignal.com/api-reference/server-api.
+Attributes are keywords; None is left out. All methods raise AuthsignalError (see errors.py) when the call has
+no usable answer, ConfigurationError when the client has no usable key, and ValueError or TypeError, before
+anything is sent, for ids and attributes that cannot be sent. Source:
+docs.authsignal.com/api-reference/server-api.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ class Client:
     """Authsignal's Server API with one secret key.
 
     `timeout` is the seconds one call may take in total, name resolution, TLS, sending and reading included.
-    `transport` replaces the network: a requests adapter, for tests. One client serves any number of threads, and
-    processes forked after it was made; making one opens no connection. An empty key is an error of the first call,
-    not of making the client, so that a project without a key can still be imported, checked and migrated.
+    `transport` replaces the network: a requests adapter, for tests. One client serves any number of threads,
+    and processes forked after it was made; making one opens no connection. An empty key is an error of the
+    first call, not of making the client, so that a project without a key can still be imported, checked and
+    migrated.
     """
 
     def __init__(
@@ -61,9 +63,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -121,12 +121,12 @@ class Client:
             repeatable=idempotency_key is not None,
         )
 
-    def validate_challenge(
-        self, token: str, *, user_id: str | None = None, action: str | None = None
-    ) -> Validated:
-        """Ask what a token that came back proves. Give `user_id` and `action`, and compare the answer's as well.
+    def validate_challenge(self, token: str, *, user_id: str | None = None, action: str | None = None) -> Validated:
+        """Ask what a token that came back proves. Give `user_id` and `action`, and compare the answer's as
+        well.
 
-        A token that proves nothing is not an error: it is answered with `is_valid` False. Tokens are not single use.
+        A token that proves nothing is not an error: it is answered with `is_valid` False. Tokens are not
+        single use.
         """
         if not isinstance(token, str) or not token:
             raise ValueError("There is no token to validate. Give the text that came back with the user.")
@@ -135,9 +135,7 @@ class Client:
 
     def get_action(self, user_id: str, action: str, idempotency_key: str) -> Action:
         """How one tracked action stands now. Raises NotFound for one that was never tracked."""
-        return self._one(
-            Action.from_wire, "get_action", "GET", _action_path(user_id, action, idempotency_key)
-        )
+        return self._one(Action.from_wire, "get_action", "GET", _action_path(user_id, action, idempotency_key))
 
     def update_action(self, user_id: str, action: str, idempotency_key: str, *, state: str) -> Action:
         """Set the state of one tracked action, as releasing a review with REVIEW_SUCCEEDED."""
@@ -191,7 +189,8 @@ class Client:
         locale: str | Clear | None = None,
         default_verification_method: str | Clear | None = None,
     ) -> User:
-        """Change what Authsignal knows of a user, making the user if need be. None leaves a value, CLEAR removes it."""
+        """Change what Authsignal knows of a user, making the user if need be. None leaves a value, CLEAR
+        removes it."""
         body = {
             "email": email,
             "emailVerified": email_verified,
@@ -207,7 +206,8 @@ class Client:
         return self._one(lambda data: User.from_wire(data, user_id), "update_user", "PATCH", path, body)
 
     def delete_user(self, user_id: str, *, actions: bool | None = None) -> bool:
-        """Delete a user and their authenticators, with `actions` their history too. True unless the answer says no."""
+        """Delete a user and their authenticators, with `actions` their history too. True unless the answer
+        says no."""
         query = {"actions": None if actions is None else str(actions is True).lower()}
         return self._done("delete_user", ("users", segment("user_id", user_id)), query)
 
@@ -252,7 +252,8 @@ class Client:
         name: str | None = None,
         is_default: bool | None = None,
     ) -> EnrolledAuthenticator:
-        """Enrol what the caller has verified by itself, as an e-mail address that was confirmed at registration."""
+        """Enrol what the caller has verified by itself, as an e-mail address that was confirmed at
+        registration."""
         body = {
             "verificationMethod": verification_method,
             "email": email,
@@ -296,9 +297,7 @@ class Client:
         query: Mapping[str, str | None] | None = None,
         repeatable: bool = True,
     ) -> _T:
-        data = self._http.call(
-            operation, method, path, query=_present(query), body=body, repeatable=repeatable
-        )
+        data = self._http.call(operation, method, path, query=_present(query), body=body, repeatable=repeatable)
         try:
             if not isinstance(data, dict):
                 raise ValueError("an object was expected")
@@ -321,9 +320,7 @@ class Client:
             problem = str(exc)
         raise self._unreadable(operation, problem)
 
-    def _done(
-        self, operation: str, path: tuple[str, ...], query: Mapping[str, str | None] | None = None
-    ) -> bool:
+    def _done(self, operation: str, path: tuple[str, ...], query: Mapping[str, str | None] | None = None) -> bool:
         # Not repeatable: the second answer to a deletion that worked would be "not found".
         data = self._http.call(operation, "DELETE", path, query=_present(query), repeatable=False)
         return not isinstance(data, dict) or data.get("success", True) is True
@@ -335,9 +332,7 @@ class Client:
 
 def _action(action: str) -> str:
     if not isinstance(action, str) or not _ACTION.match(action):
-        raise ValueError(
-            f"{action!r} is not an action code. Use 1 to 64 of the characters a-z, A-Z, 0-9, _ and -."
-        )
+        raise ValueError(f"{action!r} is not an action code. Use 1 to 64 of the characters a-z, A-Z, 0-9, _ and -.")
     return action
 
 

@@ -38,7 +38,8 @@ class SignatureError(ValueError):
 class AuthsignalError(Exception):
     """A call that ended without a usable answer.
 
-    `operation` is the client's method; `status`, `code` and `description` are the answer's, where it had them.
+    `operation` is the client's method; `status`, `code` and `description` are the answer's, where it had
+    them.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """One call over HTTP: path, headers, body out; JSON, or one of the errors, back.
 
-requests' Session is not used: it looks up proxies and netrc on every call (40% of a call's CPU), keeps cookies between
-threads, follows redirects with the secret in the headers, and rewrites percent-encoded dots in paths. What is left of
-requests is its adapter, the part that is made to be replaced.
+requests' Session is not used: it looks up proxies and netrc on every call (40% of a call's CPU), keeps
+cookies between threads, follows redirects with the secret in the headers, and rewrites percent-encoded dots
+in paths. What is left of requests is its adapter, the part that is made to be replaced.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
-from requests.certs import where
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from django_authsignal import __version__
@@ -68,15 +67,16 @@ class Http:
     def __init__(self, secret: str, *, api_url: str, timeout: float, transport: BaseAdapter | None) -> None:
         self.base_url = _base_url(api_url)
         if not timeout > 0:
-            raise errors.ConfigurationError(
-                f"The timeout is {timeout!r}. Give the seconds one call may take, as 5.0."
-            )
+            raise errors.ConfigurationError(f"The timeout is {timeout!r}. Give the seconds one call may take, as 5.0.")
         self.timeout = timeout
         self._secret = _Hidden(secret)
         self._transport = transport
-        # The environment is read once, here: proxies and a company's own certificates work, netrc never replaces the key.
+        # The environment is read once, here: proxies and a company's own certificates work, netrc never
+        # replaces the key.
         self._proxies = dict(get_environ_proxies(self.base_url, no_proxy=None)) if transport is None else {}
-        self._ca_bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or where()
+        self._ca_bundle = (
+            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+        )
         self._adapters: dict[int, BaseAdapter] = {}
         self._headers: dict[str, str] = {}
 
@@ -87,7 +87,7 @@ class Http:
         """Close the idle connections. A later call opens new ones."""
         adapter = self._adapters.pop(os.getpid(), None) or self._transport
         if adapter is not None:
-            adapter.close()  # type: ignore[no-untyped-call]
+            adapter.close()
 
     def call(
         self,
@@ -101,8 +101,8 @@ class Http:
     ) -> Any:
         """The answer's JSON, None when it has no body. Raises AuthsignalError or ConfigurationError.
 
-        `repeatable`: doing it twice is doing it once, so it may be sent again when the pooled connection turns out to
-        have been closed by the other side while it was idle. Nothing else is ever sent twice.
+        `repeatable`: doing it twice is doing it once, so it may be sent again when the pooled connection
+        turns out to have been closed by the other side while it was idle. Nothing else is ever sent twice.
         """
         request = self._prepare(method, path, query, body)
         call.ends = time.monotonic() + self.timeout
@@ -154,8 +154,9 @@ class Http:
     def _adapter(self) -> BaseAdapter:
         if self._transport is not None:
             return self._transport
-        # By process: after a fork, two processes writing to one socket would read each other's answers. The parent's
-        # pool stays in the dict untouched, since its locks may have been held when the process was forked.
+        # By process: after a fork, two processes writing to one socket would read each other's answers. The
+        # parent's pool stays in the dict untouched, since its locks may have been held when the process was
+        # forked.
         pid = os.getpid()
         found = self._adapters.get(pid)
         return found or self._adapters.setdefault(pid, DeadlineAdapter(self._ca_bundle))
@@ -177,9 +178,7 @@ class Http:
             return 0, {}, b"", self._problem(operation, exc, answered=response is not None)
         if content is None:
             response.close()
-            message = (
-                f"{operation}: the answer is longer than {MAX_ANSWER} bytes. Check that the API URL is right."
-            )
+            message = f"{operation}: the answer is longer than {MAX_ANSWER} bytes. Check that the API URL is right."
             return (
                 0,
                 {},
@@ -251,7 +250,8 @@ class Http:
         return self._clean(code, 64), self._clean(data.get("errorDescription"), 200)
 
     def _clean(self, text: object, length: int) -> str | None:
-        """What the service says, fit for a log: short, one line, and without a secret or token it may quote."""
+        """What the service says, fit for a log: short, one line, and without a secret or token it may
+        quote."""
         if not isinstance(text, str) or not text:
             return None
         if self._secret:
@@ -263,8 +263,9 @@ class Http:
 def segment(name: str, value: str) -> str:
     """`value` as exactly one segment of a path, every reserved character percent-encoded.
 
-    Raises ValueError for what no path can carry safely: nothing at all, "." and ".." (HTTP software takes them out of
-    paths, encoded or not: RFC 3986 section 5.2.4), NUL, and halves of surrogate pairs, which have no UTF-8.
+    Raises ValueError for what no path can carry safely: nothing at all, "." and ".." (HTTP software takes
+    them out of paths, encoded or not: RFC 3986 section 5.2.4), NUL, and halves of surrogate pairs, which have
+    no UTF-8.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} is a {type(value).__name__}, and ids are texts. Use str({name}).")
@@ -275,9 +276,7 @@ def segment(name: str, value: str) -> str:
     try:
         return quote(value, safe="")
     except UnicodeEncodeError:
-        raise ValueError(
-            f"{name} contains half of a surrogate pair, which is no text. Use another id."
-        ) from None
+        raise ValueError(f"{name} contains half of a surrogate pair, which is no text. Use another id.") from None
 
 
 def _usable(secret: str) -> str:
@@ -306,9 +305,7 @@ def _base_url(api_url: str) -> str:
     if not usable:
         raise errors.ConfigurationError(f"The API URL is not an http or https URL. {fix}")
     if parts.username is not None or parts.query or parts.fragment or re.search(r"[\s\\]", api_url):
-        raise errors.ConfigurationError(
-            f"The API URL holds a user name, a query, a fragment or a space. {fix}"
-        )
+        raise errors.ConfigurationError(f"The API URL holds a user name, a query, a fragment or a space. {fix}")
     return api_url.rstrip("/")
 
 
@@ -324,7 +321,8 @@ def _read(response: requests.Response) -> bytes | None:
 
 
 def _causes(exc: BaseException | None) -> list[BaseException]:
-    """An exception and what it was made from; requests and urllib3 wrap four deep, in `args`, `reason` or a chain."""
+    """An exception and what it was made from; requests and urllib3 wrap four deep, in `args`, `reason` or a
+    chain."""
     found: list[BaseException] = []
     waiting = [exc]
     while waiting and len(found) < 20:
@@ -336,7 +334,8 @@ def _causes(exc: BaseException | None) -> list[BaseException]:
 
 
 def _closed_by_peer(exc: Exception) -> bool:
-    """True for "closed without an answer" (RemoteDisconnected is a ConnectionResetError), reset, and broken pipe."""
+    """True for "closed without an answer" (RemoteDisconnected is a ConnectionResetError), reset, and broken
+    pipe."""
     return any(isinstance(one, (ConnectionResetError, BrokenPipeError)) for one in _causes(exc))
 
 
@@ -345,7 +344,8 @@ def _was_stale(problem: errors.Unreachable) -> bool:
 
 
 def _reason(exc: Exception) -> str:
-    """The innermost operating system error's own words; the wrappers' texts repeat the URL, with the user's id."""
+    """The innermost operating system error's own words; the wrappers' texts repeat the URL, with the user's
+    id."""
     for one in reversed(_causes(exc)):
         if isinstance(one, OSError) and one.strerror:
             return one.strerror

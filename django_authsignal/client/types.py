@@ -1,10 +1,11 @@
 """The words of the API and its answers, as frozen values. Nothing but the standard library is imported here.
 
-States and methods stay plain strings in the answers: a value that Authsignal adds tomorrow must survive reading, and
-fall to the caller's default, never to an exception or to something it is not. Every `from_wire` raises ValueError,
-naming the field, when one that every answer must have is missing or of another type; optional fields of another type
-are read as absent. `raw` is the answer as it came; keys inside it, and inside `custom` and `output`, are never renamed.
-Source: docs.authsignal.com, Server API; the types of github.com/authsignal/authsignal-node.
+States and methods stay plain strings in the answers: a value that Authsignal adds tomorrow must survive
+reading, and fall to the caller's default, never to an exception or to something it is not. Every `from_wire`
+raises ValueError, naming the field, when one that every answer must have is missing or of another type;
+optional fields of another type are read as absent. `raw` is the answer as it came; keys inside it, and inside
+`custom` and `output`, are never renamed. Source: docs.authsignal.com, Server API; the types of
+github.com/authsignal/authsignal-node.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class VerificationMethod(StrEnum):
     QR_CODE = "QR_CODE"
     IN_APP = "IN_APP"
     SECURITY_KEY = "SECURITY_KEY"
-    PASSKEY = "PASSKEY"  # noqa: S105  the name of a method, not a password
+    PASSKEY = "PASSKEY"
     VERIFF = "VERIFF"
     IPROOV = "IPROOV"
     PALM_BIOMETRICS_RR = "PALM_BIOMETRICS_RR"
@@ -59,7 +60,8 @@ class VerificationMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracked:
-    """The answer to `track`. `url` and `token` let whoever holds them answer the challenge, so no repr shows them."""
+    """The answer to `track`. `url` and `token` let whoever holds them answer the challenge, so no repr shows
+    them."""
 
     state: str
     idempotency_key: str | None = None
@@ -90,7 +92,8 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validated:
-    """The answer to `validate_challenge`. Only JSON's `true` is valid: the text "true" or the number 1 are not."""
+    """The answer to `validate_challenge`. Only JSON's `true` is valid: the text "true" or the number 1 are
+    not."""
 
     is_valid: bool
     state: str | None = None
@@ -198,7 +201,8 @@ class User:
 
     @classmethod
     def from_wire(cls, data: Wire, user_id: str | None = None) -> Self:
-        """`user_id` is the one that was asked for: not every answer repeats it. `is_enrolled` is None if not said."""
+        """`user_id` is the one that was asked for: not every answer repeats it. `is_enrolled` is None if not
+        said."""
         return cls(
             user_id=_text(data, "userId") or user_id,
             is_enrolled=_true(data, "isEnrolled") if "isEnrolled" in data else None,
@@ -307,7 +311,8 @@ class Authenticator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledAuthenticator:
-    """The answer to `enroll_verified_authenticator`; the recovery codes are shown to the user once, never logged."""
+    """The answer to `enroll_verified_authenticator`; the recovery codes are shown to the user once, never
+    logged."""
 
     authenticator: Authenticator
     recovery_codes: tuple[str, ...] | None = field(default=None, repr=False)

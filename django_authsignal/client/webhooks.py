@@ -1,9 +1,9 @@
 """Webhooks from Authsignal: is this body theirs, and what does it say?
 
-The header is `X-Signature-V2: t=<unix seconds>,v2=<signature>[,v2=<signature>...]`, one signature for every active
-secret key of the tenant, so that a key can be rotated. A signature is the base64, without padding, of
-HMAC-SHA256(secret, "<t>." + body). Source: docs.authsignal.com, webhooks; github.com/authsignal/authsignal-node,
-src/webhook.ts, whose error texts these are.
+The header is `X-Signature-V2: t=<unix seconds>,v2=<signature>[,v2=<signature>...]`, one signature for every
+active secret key of the tenant, so that a key can be rotated. A signature is the base64, without padding, of
+HMAC-SHA256(secret, "<t>." + body). Source: docs.authsignal.com, webhooks;
+github.com/authsignal/authsignal-node, src/webhook.ts, whose error texts these are.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _MISMATCH = "Signature mismatch."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One webhook. `data` may hold one-time codes, so no repr shows it. In a batch, the items are `records`, each an
-    event of its own (with `data` taken from the wire's `record`), and everything else is None or empty."""
+    """One webhook. `data` may hold one-time codes, so no repr shows it. In a batch, the items are `records`,
+    each an event of its own (with `data` taken from the wire's `record`), and everything else is None or
+    empty."""
 
     id: str | None = None
     type: str | None = None
@@ -52,15 +53,14 @@ def verify(
 ) -> Event:
     """The event in `body`, the request's raw bytes, if `header` proves that Authsignal sent it.
 
-    `secrets`: every key that is accepted, more than one while a key is rotated. `tolerance`: the seconds by which the
-    signature's time may differ from `now` (unix seconds; the present by default) in either direction: the official
-    libraries accept any time in the future. Raises SignatureError, TypeError if `body` is not bytes, ConfigurationError
-    if there is no secret. A body may be received twice within the tolerance: remember `id`.
+    `secrets`: every key that is accepted, more than one while a key is rotated. `tolerance`: the seconds by
+    which the signature's time may differ from `now` (unix seconds; the present by default) in either
+    direction: the official libraries accept any time in the future. Raises SignatureError, TypeError if
+    `body` is not bytes, ConfigurationError if there is no secret. A body may be received twice within the
+    tolerance: remember `id`.
     """
     if not isinstance(body, bytes):
-        raise TypeError(
-            "The body is not bytes. Pass the raw request.body: parsed and written again it differs."
-        )
+        raise TypeError("The body is not bytes. Pass the raw request.body: parsed and written again it differs.")
     keys = _keys(secrets)
     stamp, signatures = _parse(header)
     if not abs((time.time() if now is None else now) - int(stamp)) <= tolerance:
@@ -73,9 +73,7 @@ def verify(
 def _keys(secrets: Iterable[str]) -> list[bytes]:
     if isinstance(secrets, str):
         raise TypeError("secrets is a text. Give a list of secret keys.")
-    keys = [
-        secret.encode() for secret in secrets if secret and secret.strip()
-    ]  # HMAC takes an empty key: anybody's
+    keys = [secret.encode() for secret in secrets if secret and secret.strip()]  # HMAC takes an empty key: anybody's
     if not keys:
         raise ConfigurationError('There is no secret key to verify with. Set AUTHSIGNAL["API_SECRET_KEY"].')
     return keys
