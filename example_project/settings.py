@@ -6,6 +6,7 @@ DATABASE (path of the SQLite file).
 
 import os
 from pathlib import Path
+from typing import Any
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(os.environ.get("DEMO_STATE", BASE_DIR / ".demo"))
@@ -22,7 +23,7 @@ EMULATOR_PORT = int(os.environ.get("EMULATOR_PORT", "9000"))
 EMULATOR_URL = f"http://localhost:{EMULATOR_PORT}"
 
 # There is no API_SECRET_KEY here: while DEBUG is on, that means the emulator.
-AUTHSIGNAL = {
+AUTHSIGNAL: dict[str, Any] = {
     "ACTIONS": {
         "withdrawFunds": {"MAX_AGE": 300, "LABEL": "Withdraw money"},  # seconds
     },

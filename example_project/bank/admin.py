@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from example_project.bank.models import Account, Entry
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Look, do not touch."""
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:

@@ -18,10 +18,10 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
         if self.initial.get("password"):
-            self.fields["password"].widget.render_value = True  # type: ignore[attr-defined]
+            self.fields["password"].widget.render_value = True
 
 
-class SignUpForm(BaseUserCreationForm):
+class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg]  # generic in the stubs only
     """A user name, an e-mail address for codes, and a password."""
 
     email = forms.EmailField(label="E-mail", help_text="For codes. Nothing is really sent: see the emulator's inbox.")
@@ -66,10 +66,9 @@ class WithdrawForm(forms.Form):
     nonce = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         self.initial.setdefault("nonce", uuid.uuid4())
 
     def renew(self) -> None:
         """Give the form, shown again with an error, a nonce of its own."""
-        self.data = self.data.copy()
-        self.data["nonce"] = str(uuid.uuid4())
+        self.data = {name: self.data[name] for name in self.data} | {"nonce": str(uuid.uuid4())}

@@ -3,7 +3,7 @@
 import uuid
 from decimal import Decimal
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
@@ -30,7 +30,7 @@ class FormAlreadyUsedError(Exception):
 
 
 @transaction.atomic
-def open_account(owner: AbstractBaseUser, *, balance: Decimal = OPENING_BALANCE, text: str = "Welcome gift") -> Account:
+def open_account(owner: User, *, balance: Decimal = OPENING_BALANCE, text: str = "Welcome gift") -> Account:
     """Open the owner's account with a first entry of `balance` pounds."""
     account = Account.objects.create(owner=owner, balance=balance)
     account.entries.create(amount=balance, balance_after=balance, text=text)

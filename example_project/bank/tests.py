@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, connection, transaction
+from django.http import QueryDict
 from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
 
 from example_project.bank import services
@@ -70,7 +71,8 @@ class ParallelMoneyTests(TransactionTestCase):
     """Two requests at the same moment."""
 
     def _in_threads(self, count: int, nonce: uuid.UUID | None) -> list[object]:
-        account, results = _account(), []
+        account = _account()
+        results: list[object] = []
         ready = threading.Barrier(count)
 
         def take() -> None:
@@ -106,7 +108,7 @@ class FormTests(SimpleTestCase):
 
     def _errors(self, amount: str) -> list[str]:
         form = WithdrawForm({"amount": amount, "nonce": str(uuid.uuid4())})
-        return list(form.errors.get("amount", []))
+        return [str(error) for error in form.errors.get("amount", [])]
 
     def test_plain_amounts_are_taken(self) -> None:
         for amount in ("25", "25.5", "25.50", "0.01", "1000"):
@@ -120,6 +122,13 @@ class FormTests(SimpleTestCase):
 
     def test_a_form_without_its_nonce_is_refused(self) -> None:
         self.assertIn("nonce", WithdrawForm({"amount": "5"}).errors)
+
+    def test_a_renewed_form_keeps_what_was_written_under_another_nonce(self) -> None:
+        nonce = str(uuid.uuid4())
+        form = WithdrawForm(QueryDict(f"amount=5&text=Tea&nonce={nonce}"))
+        form.renew()
+        self.assertEqual((form["amount"].value(), form["text"].value()), ("5", "Tea"))
+        self.assertNotEqual(form["nonce"].value(), nonce)
 
 
 class PageTests(TestCase):
