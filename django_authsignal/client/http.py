@@ -254,7 +254,7 @@ class Http:
         quote."""
         if not isinstance(text, str) or not text:
             return None
-        if self._secret:
+        if len(self._secret) >= 8:  # a shorter one is a test's, and part of common words
             text = text.replace(self._secret, "[hidden]")
             text = text.replace(self._headers["Authorization"].removeprefix("Basic "), "[hidden]")
         return _UNPRINTABLE.sub(" ", _TOKEN.sub("[hidden]", text))[:length]
