@@ -233,18 +233,14 @@ def may_enrol(session: Session) -> bool:
     if tokens.ADD in session.scopes:
         return True
     row = session.action
-    return bool(
-        row and row.state == State.CHALLENGE_SUCCEEDED and clock.now() - row.state_updated_at <= _RECENT
-    )
+    return bool(row and row.state == State.CHALLENGE_SUCCEEDED and clock.now() - row.state_updated_at <= _RECENT)
 
 
 def require_enrol(session: Session, method: str) -> None:
     """Raises Problem unless the session may enrol an authenticator of this method now."""
     require_open(session)
     if not may_enrol(session):
-        raise Problem(
-            403, "forbidden", "Complete a challenge first, or track with the scope add:authenticators."
-        )
+        raise Problem(403, "forbidden", "Complete a challenge first, or track with the scope add:authenticators.")
 
 
 def allowed_methods(session: Session) -> list[str]:
@@ -264,9 +260,7 @@ def default_method(session: Session) -> str | None:
 
 def recovery_allowed(session: Session) -> bool:
     """True while the user has an unused recovery code and the action accepts one."""
-    accepted = session.action is None or _permits(
-        session.action.allowed_methods, VerificationMethod.RECOVERY_CODE
-    )
+    accepted = session.action is None or _permits(session.action.allowed_methods, VerificationMethod.RECOVERY_CODE)
     return accepted and RecoveryCode.objects.filter(user=session.user, used_at__isnull=True).exists()
 
 

@@ -100,17 +100,13 @@ def api_view(routes: Sequence[Route], *, cors_prefix: str) -> Callable[[HttpRequ
     return view
 
 
-def resolve(
-    routes: Sequence[Route], method: str, path: str, user_agent: str = ""
-) -> tuple[Handler, dict[str, str]]:
+def resolve(routes: Sequence[Route], method: str, path: str, user_agent: str = "") -> tuple[Handler, dict[str, str]]:
     """The handler and the decoded ids. Raises Problem 404 or 405."""
     for candidate in routes:
         if found := candidate.pattern.fullmatch(path):
             handler = candidate.handlers.get(method)
             if handler is None:
-                raise Problem(
-                    405, "method_not_allowed", f"Use {' or '.join(candidate.handlers)} for this path."
-                )
+                raise Problem(405, "method_not_allowed", f"Use {' or '.join(candidate.handlers)} for this path.")
             return handler, {name: _decode(value, user_agent) for name, value in found.groupdict().items()}
     raise Problem(404, "not_found", "There is no such path in the API, or the emulator does not have it yet.")
 

@@ -70,9 +70,7 @@ class Action(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["user", "code", "idempotency_key"], name="authsignal_emulator_one_action"
-            )
+            models.UniqueConstraint(fields=["user", "code", "idempotency_key"], name="authsignal_emulator_one_action")
         ]
 
     def __str__(self) -> str:
@@ -97,7 +95,7 @@ class Authenticator(models.Model):
     last_used_step = models.BigIntegerField(null=True)
     credential_id = models.TextField(blank=True, default="")  # base64url
     # SHA-256 of the credential id: an index must not hold 1,364 characters.
-    credential_digest = models.CharField(max_length=64, unique=True, null=True)
+    credential_digest = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001  unique where set
     public_key = models.BinaryField(null=True)  # COSE
     sign_count = models.BigIntegerField(default=0)
     transports = models.JSONField(default=list)

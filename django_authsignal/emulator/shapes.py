@@ -121,8 +121,6 @@ def configuration(row: ActionConfiguration) -> dict[str, Any]:
         **_present(
             verificationMethods=row.verification_methods,
             defaultVerificationMethod=row.default_verification_method,
-            lastActionCreatedAt=(
-                clock.iso(row.last_action_created_at) if row.last_action_created_at else None
-            ),
+            lastActionCreatedAt=(clock.iso(row.last_action_created_at) if row.last_action_created_at else None),
         ),
     }

@@ -84,9 +84,7 @@ def _enrolment(session: Session, code: str) -> Verification | None:
             row.verified_at = row.last_verified_at = clock.now()
             row.save(update_fields=["verified_at", "last_verified_at"])
             token, codes = engine.complete_enrolment(session, row)
-            return Verification(
-                is_verified=True, access_token=token, authenticator=row, recovery_codes=tuple(codes)
-            )
+            return Verification(is_verified=True, access_token=token, authenticator=row, recovery_codes=tuple(codes))
     return None
 
 

@@ -85,9 +85,7 @@ def _verified(session: Session, row: Code) -> Verification:
             users = EmulatedUser.objects.filter(pk=session.user.pk)
             users.update(email=authenticator.email, email_verified=True)
         token, codes = engine.complete_enrolment(session, authenticator)
-    return Verification(
-        is_verified=True, access_token=token, authenticator=authenticator, recovery_codes=tuple(codes)
-    )
+    return Verification(is_verified=True, access_token=token, authenticator=authenticator, recovery_codes=tuple(codes))
 
 
 def _take_send(session: Session) -> None:

@@ -131,9 +131,7 @@ def authentication_options(session: Session | None, challenge_id: str | None = N
     return {"challengeId": str(row.pk), "options": wire}
 
 
-def authenticate(
-    session: Session | None, credential: dict[str, Any], challenge_id: str | None = None
-) -> Verification:
+def authenticate(session: Session | None, credential: dict[str, Any], challenge_id: str | None = None) -> Verification:
     """Verify an AuthenticationResponseJSON. Raises Problem unknown_credential or invalid_credential."""
     import webauthn  # noqa: PLC0415
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
@@ -249,9 +247,7 @@ def _signed_challenge(credential: dict[str, Any]) -> str:
         raise _refused("The passkey's clientDataJSON cannot be read.") from exc
 
 
-def _store(
-    session: Session, credential: dict[str, Any], verified: Any, device_id: str | None
-) -> Authenticator:
+def _store(session: Session, credential: dict[str, Any], verified: Any, device_id: str | None) -> Authenticator:
     transports = credential["response"].get("transports")
     attachment = credential.get("authenticatorAttachment")
     now = clock.now()

@@ -1,0 +1,181 @@
+"""`python -m django_authsignal.emulator`: serve the emulator until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+_PREFIX = "AUTHSIGNAL_EMULATOR_"
+_OUTCOMES = ("ALLOW", "CHALLENGE", "REVIEW", "BLOCK")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve, and return 0 after SIGINT or SIGTERM. Exits with 2 and one sentence for what cannot be served."""
+    for stop in (signal.SIGINT, signal.SIGTERM):  # until the server listens, ending is simply leaving
+        signal.signal(stop, lambda *_: sys.exit(0))
+    options = _options().parse_args(arguments)
+    _check(options)
+    listener = _listen(options.host, options.port)
+    port = listener.getsockname()[1]
+    os.environ.update(_environment(options, port))
+    # Not setdefault: a project's own settings module may be named in the environment.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "django_authsignal.emulator.settings"
+    try:
+        import uvicorn  # noqa: PLC0415  an optional extra: its absence is a sentence, not a traceback
+
+        from django_authsignal.emulator.asgi import application  # noqa: PLC0415  reads the environment above
+    except ModuleNotFoundError as exc:
+        _fail(f'{exc.name} is not installed. Run: python -m pip install "django-authsignal[emulator]"')
+    _migrate()
+    config = uvicorn.Config(
+        application,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        ws="none",
+    )
+    _print_start(options, port)
+    with contextlib.suppress(KeyboardInterrupt), listener:
+        asyncio.run(_serve(uvicorn.Server(config), listener))
+    return 0
+
+
+async def _serve(server: Any, listener: socket.socket) -> None:
+    """uvicorn raises the signal again after its shutdown, which ends with -15; here a signal is a clean end."""
+    loop = asyncio.get_running_loop()
+    server.capture_signals = _no_capture
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(stop, server.handle_exit, stop, None)
+    ready = loop.create_task(_say_ready(server))
+    await server.serve(sockets=[listener])
+    ready.cancel()
+
+
+@contextlib.contextmanager
+def _no_capture() -> Iterator[None]:
+    yield
+
+
+async def _say_ready(server: Any) -> None:
+    while not server.started:
+        await asyncio.sleep(0.005)
+    print("Ready", flush=True)  # noqa: T201
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m django_authsignal.emulator",
+        description="A wire-compatible Authsignal for development and tests, on this machine only.",
+    )
+    parser.add_argument("--port", type=int, default=9000, help="0 takes a free one (default: 9000)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--secret", default="emulator_secret", help="the API secret key, begins with emulator_")
+    parser.add_argument("--tenant", default="emulator", help="the tenant id (default: emulator)")
+    parser.add_argument("--database", default="", help="a database URL (default: authsignal-emulator.sqlite3 here)")
+    parser.add_argument("--public-url", default="", help="where browsers find it (default: http://localhost:PORT)")
+    parser.add_argument("--default-outcome", default="ALLOW", choices=_OUTCOMES, help="of unconfigured actions")
+    parser.add_argument("--origin", action="append", default=[], help="a page's origin that may use passkeys")
+    parser.add_argument("--rp-id", default="", help="the passkeys' domain (default: the public URL's host)")
+    parser.add_argument("--allow-remote", action="store_true", help="listen beyond loopback: it has no protection")
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    if not options.secret.startswith("emulator_"):
+        _fail(
+            "The secret must begin with emulator_, so that no real key is used here. Pass --secret emulator_something."
+        )
+    if not options.allow_remote and not _is_loopback(options.host):
+        _fail(
+            f"{options.host} is not a loopback address, and anybody who reaches it owns it. "
+            "Pass --allow-remote to listen anyway."
+        )
+    if not 0 <= options.port <= 65535:
+        _fail("A port is a number from 0 to 65535. Pass another with --port.")
+    if options.public_url:
+        parts = urlsplit(options.public_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            _fail("The public URL must be an http or https URL. Pass --public-url http://localhost:9000.")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bound before anything slow happens, so that a busy port is told at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as exc:
+        listener.close()
+        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else str(exc)
+        _fail(
+            f"Cannot listen on {host}:{port} ({reason}). "
+            f"Choose another port with --port {port + 1 if port < 65535 else 9000}."
+        )
+    listener.setblocking(False)
+    return listener
+
+
+def _environment(options: argparse.Namespace, port: int) -> dict[str, str]:
+    values = {
+        "SECRET": options.secret,
+        "TENANT": options.tenant,
+        "PUBLIC_URL": options.public_url or f"http://localhost:{port}",
+        "DEFAULT_OUTCOME": options.default_outcome,
+        "DATABASE": options.database,
+        "ORIGINS": " ".join(options.origin),
+        "RP_ID": options.rp_id,
+        "ALLOWED_HOSTS": "" if _is_loopback(options.host) or options.host in ("0.0.0.0", "::") else options.host,  # noqa: S104
+    }
+    return {_PREFIX + name: value for name, value in values.items()}
+
+
+def _migrate() -> None:
+    from django.core.management import call_command  # noqa: PLC0415  after the settings are chosen
+    from django.db import DatabaseError, connection  # noqa: PLC0415
+
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    except DatabaseError as exc:
+        _fail(f"The database cannot be opened ({exc}). Name another with --database sqlite:////tmp/emulator.sqlite3.")
+    finally:
+        connection.close()
+
+
+def _print_start(options: argparse.Namespace, port: int) -> None:
+    url = options.public_url.rstrip("/") or f"http://localhost:{port}"
+    print(  # noqa: T201
+        f"Authsignal emulator\n  API base    {url}/v1\n  Secret key  {options.secret}\n"
+        f"  Tenant      {options.tenant}\n  Inbox       {url}/inbox/",
+        flush=True,
+    )
+
+
+def _fail(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)  # noqa: T201
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

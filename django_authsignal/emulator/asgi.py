@@ -1,0 +1,86 @@
+"""The ASGI application: Django's, behind a reader that ends requests which are too large or never end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "django_authsignal.emulator.settings"
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+
+from django_authsignal.emulator.problems import Problem
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_DRAIN = 32  # times MAX_BODY: read on that far, so that the caller gets our answer and not a reset
+
+
+class BodyLimit:
+    """Reads the whole body first: at most MAX_BODY bytes, in at most BODY_TIMEOUT seconds."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            async with asyncio.timeout(settings.BODY_TIMEOUT):
+                body = await _read(receive)
+        except Problem as problem:
+            await _refuse(problem, send)
+            return
+        except TimeoutError:
+            await _refuse(Problem(408, "request_timeout", "The body did not arrive. Check Content-Length."), send)
+            return
+        if body is not None:
+            await self._app(scope, _replay(body, receive), send)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body; None when the caller has gone. Raises Problem 413."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= settings.MAX_BODY:
+            parts.append(part)
+        more = message.get("more_body", False)
+        if size > settings.MAX_BODY and (not more or size > _DRAIN * settings.MAX_BODY):
+            raise Problem(413, "payload_too_large", "The body is larger than 1 MiB.")
+        if not more:
+            return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
+
+
+async def _refuse(problem: Problem, send: Send) -> None:
+    content = json.dumps(problem.body()).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+application = BodyLimit(get_asgi_application())

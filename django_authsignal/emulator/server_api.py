@@ -1,0 +1,266 @@
+"""The Server API: what an application asks with its secret key. Source: docs.authsignal.com, Server API."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.dateparse import parse_datetime
+
+from django_authsignal.client.types import State, VerificationMethod
+from django_authsignal.emulator import clock, engine, fields, http, shapes
+from django_authsignal.emulator.http import Call, Handler, Route, route
+from django_authsignal.emulator.methods import recovery_code
+from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser
+from django_authsignal.emulator.problems import Problem, invalid, not_found
+
+_OLDEST = timedelta(days=30)  # of the actions that a query returns
+_USER_FIELDS = {
+    "email": fields.email,
+    "phoneNumber": fields.phone,
+    "username": fields.text,
+    "displayName": fields.text,
+    "locale": lambda body, name: fields.text(body, name, limit=35),
+    "defaultVerificationMethod": lambda body, name: fields.choice(body, name, list(VerificationMethod)),
+}
+_COLUMNS = {
+    "email": "email",
+    "phoneNumber": "phone_number",
+    "username": "username",
+    "displayName": "display_name",
+    "locale": "locale",
+    "defaultVerificationMethod": "default_method",
+}
+
+
+def with_secret(handler: Handler) -> Handler:
+    """The handler, for callers that know the secret key."""
+
+    def guarded(call: Call) -> Any:
+        if not http.same(http.basic_user(call.authorization), settings.API_SECRET_KEY):
+            raise Problem(401, "unauthorized", "The request is unauthorized. Check the API secret key and the URL.")
+        return handler(call)
+
+    return guarded
+
+
+def track(call: Call) -> Any:
+    return engine.track(call.ids["user_id"], call.ids["action"], call.body)[1]
+
+
+def validate(call: Call) -> Any:
+    return engine.validate(
+        fields.text(call.body, "token", limit=16384) or "",
+        fields.text(call.body, "userId", limit=16384),
+        fields.text(call.body, "action"),
+    )
+
+
+def get_action(call: Call) -> Any:
+    return shapes.action(_action(call))
+
+
+def update_action(call: Call) -> Any:
+    row, state = _action(call), fields.choice(call.body, "state", list(State))
+    if state is None:
+        raise invalid("body.state is required.")
+    row.state, row.state_updated_at, row.updated_at = state, clock.now(), clock.now()
+    row.save(update_fields=["state", "state_updated_at", "updated_at"])
+    return shapes.action(row)
+
+
+def query_actions(call: Call) -> Any:
+    user = engine.find_user(call.ids["user_id"])
+    rows = Action.objects.filter(user=user, created_at__gte=_from_date(call.query.get("fromDate")))
+    if codes := call.query.get("codes"):
+        rows = rows.filter(code__in=codes.split(","))
+    if state := call.query.get("state"):
+        rows = rows.filter(state=state)
+    return [shapes.listed_action(row) for row in rows.order_by("-created_at", "-pk")]
+
+
+def get_user(call: Call) -> Any:
+    return shapes.user(engine.find_user(call.ids["user_id"]))
+
+
+def update_user(call: Call) -> Any:
+    """Change what is given; null clears; an unknown user is made."""
+    changes: dict[str, Any] = {}
+    for name, read in _USER_FIELDS.items():
+        if name in call.body:
+            changes[_COLUMNS[name]] = read(call.body, name) or ""
+    for name, column in (("emailVerified", "email_verified"), ("phoneNumberVerified", "phone_number_verified")):
+        if name in call.body:
+            changes[column] = fields.flag(call.body, name) or False
+    if "custom" in call.body:
+        changes["custom"] = fields.mapping(call.body, "custom")
+    with transaction.atomic():
+        user = engine.get_or_create_user(call.ids["user_id"])
+        if "email" in changes and changes["email"] != user.email:
+            changes.setdefault("email_verified", False)
+        if "phone_number" in changes and changes["phone_number"] != user.phone_number:
+            changes.setdefault("phone_number_verified", False)
+        for column, value in changes.items():
+            setattr(user, column, value)
+        user.save()
+        if changes.get("email_verified") and user.email:
+            Authenticator.objects.filter(user=user, method=VerificationMethod.EMAIL_OTP).update(email=user.email)
+    return shapes.profile(user)
+
+
+def delete_user(call: Call) -> Any:
+    EmulatedUser.objects.filter(user_id=fields.check_user_id(call.ids["user_id"])).delete()
+    return {"success": True}
+
+
+def query_users(call: Call) -> Any:
+    filters = {
+        column: call.query[name]
+        for name, column in (("username", "username"), ("email", "email"), ("phoneNumber", "phone_number"))
+        if call.query.get(name)
+    }
+    if not filters:
+        raise invalid("One of username, email or phoneNumber is required.")
+    limit = call.query.get("limit") or "100"
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 6 and int(limit)):
+        raise invalid("limit must be a whole number above 0.")
+    rows = EmulatedUser.objects.filter(**filters).order_by("user_id")
+    if after := call.query.get("lastEvaluatedUserId"):
+        rows = rows.filter(user_id__gt=after)
+    page = list(rows[: int(limit) + 1])
+    answer: dict[str, Any] = {"users": [shapes.listed_user(row) for row in page[: int(limit)]]}
+    if len(page) > int(limit):
+        answer["lastEvaluatedUserId"] = page[int(limit) - 1].user_id
+    return answer
+
+
+def list_authenticators(call: Call) -> Any:
+    user = engine.find_user(call.ids["user_id"])
+    rows = Authenticator.objects.filter(user=user, verified_at__isnull=False).select_related("user")
+    return [shapes.authenticator(row) for row in rows.order_by("created_at", "pk")]
+
+
+def enrol_authenticator(call: Call) -> Any:
+    """Enrol what the application has verified itself."""
+    method = fields.choice(call.body, "verificationMethod", [m.value for m in engine.METHODS])
+    if method is None:
+        raise invalid("body.verificationMethod is required.")
+    details = _DETAILS[method](call.body)
+    with transaction.atomic():
+        user = engine.get_or_create_user(call.ids["user_id"])
+        EmulatedUser.objects.select_for_update().get(pk=user.pk)
+        first = not Authenticator.objects.filter(user=user, verified_at__isnull=False).exists()
+        now = clock.now()
+        try:
+            with transaction.atomic():
+                row = Authenticator.objects.create(user=user, method=method, created_at=now, verified_at=now, **details)
+        except IntegrityError:
+            raise Problem(409, "conflict", "The credential is registered already.") from None
+        if fields.flag(call.body, "isDefault"):
+            user.default_method = method
+            user.save(update_fields=["default_method"])
+        answer: dict[str, Any] = {"authenticator": shapes.authenticator(row)}
+        if first:
+            answer["recoveryCodes"] = recovery_code.issue(user)
+    return answer
+
+
+def delete_authenticator(call: Call) -> Any:
+    user = engine.find_user(call.ids["user_id"])
+    try:
+        key = uuid.UUID(call.ids["authenticator"])
+    except ValueError:
+        raise not_found("The authenticator") from None
+    if user is None or not Authenticator.objects.filter(pk=key, user=user).delete()[0]:
+        raise not_found("The authenticator")
+    return {"success": True}
+
+
+def _action(call: Call) -> Action:
+    user = engine.find_user(call.ids["user_id"])
+    rows = Action.objects.filter(user=user, code=call.ids["action"], idempotency_key=call.ids["key"])
+    row = rows.first() if user else None
+    if row is None:
+        raise not_found("The action")
+    return row
+
+
+def _from_date(value: str | None) -> datetime:
+    oldest = clock.now() - _OLDEST
+    if not value:
+        return oldest
+    try:
+        moment = parse_datetime(value.replace(" ", "+"))
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise invalid("fromDate must be an ISO-8601 date and time.")
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=oldest.tzinfo)
+    return max(oldest, moment)
+
+
+def _email_details(body: dict[str, Any]) -> dict[str, Any]:
+    fields.required(body, "email", limit=320)
+    return {"email": fields.email(body)}
+
+
+def _app_details(body: dict[str, Any]) -> dict[str, Any]:
+    uri = fields.required(body, "otpUri", limit=2048)
+    try:
+        secret = parse_qs(urlsplit(uri).query).get("secret", [""])[0].upper().rstrip("=")
+        raw = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    except (ValueError, binascii.Error):
+        raw = b""
+    if not uri.startswith("otpauth://totp/") or not raw or len(secret) > 128:
+        raise invalid("body.otpUri must be an otpauth://totp/ URI with a base32 secret.")
+    return {"secret": secret}
+
+
+def _passkey_details(body: dict[str, Any]) -> dict[str, Any]:
+    raw_id = _base64url(body, "credentialId", 1364)
+    plain = base64.urlsafe_b64encode(raw_id).rstrip(b"=").decode()
+    return {
+        "credential_id": plain,
+        "credential_digest": hashlib.sha256(plain.encode()).hexdigest(),
+        "public_key": _base64url(body, "credentialPublicKey", 4096),
+        "name": fields.text(body, "name") or "Passkey",
+    }
+
+
+def _base64url(body: dict[str, Any], name: str, limit: int) -> bytes:
+    value = fields.required(body, name, limit=limit).rstrip("=")
+    try:
+        return base64.b64decode(value + "=" * (-len(value) % 4), altchars="-_", validate=True)
+    except ValueError:
+        raise invalid(f"body.{name} must be base64url.") from None
+
+
+_DETAILS = {
+    VerificationMethod.PASSKEY.value: _passkey_details,
+    VerificationMethod.AUTHENTICATOR_APP.value: _app_details,
+    VerificationMethod.EMAIL_OTP.value: _email_details,
+}
+
+
+def _guarded(template: str, **handlers: Handler) -> Route:
+    return route(template, **{method: with_secret(handler) for method, handler in handlers.items()})
+
+
+ROUTES = [
+    _guarded("validate", POST=validate),
+    _guarded("users", GET=query_users),
+    _guarded("users/{user_id}/actions/{action}/{key}", GET=get_action, PATCH=update_action),
+    _guarded("users/{user_id}/actions/{action}", POST=track),
+    _guarded("users/{user_id}/actions", GET=query_actions),
+    _guarded("users/{user_id}/authenticators/{authenticator}", DELETE=delete_authenticator),
+    _guarded("users/{user_id}/authenticators", GET=list_authenticators, POST=enrol_authenticator),
+    _guarded("users/{user_id}", GET=get_user, PATCH=update_user, POST=update_user, DELETE=delete_user),
+]
