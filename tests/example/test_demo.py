@@ -125,10 +125,10 @@ def test_the_bank_and_the_inbox_answer(demo: Demo) -> None:
 
 
 def test_the_emulator_asks_for_a_proof_at_the_banks_actions(demo: Demo) -> None:
-    track = f"http://localhost:{demo.emulator_port}/v1/users/u1/actions/withdrawFunds"
-    answer = requests.post(track, json={}, auth=("emulator_secret", ""), timeout=5)
-    # A user without an authenticator is never asked, whatever is configured; the page offers enrolment.
-    assert (answer.status_code, answer.json()["isEnrolled"]) == (200, False)
+    configured = f"http://localhost:{demo.emulator_port}/v1/management/action-configurations"
+    rows = requests.get(configured, auth=("emulator_secret", ""), timeout=5).json()
+    outcomes = {row["actionCode"]: row["defaultUserActionResult"] for row in rows}
+    assert outcomes == dict.fromkeys(("signIn", "withdrawFunds", "manageAuthenticators"), "CHALLENGE")
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
