@@ -112,5 +112,8 @@ LOGGING = {
     "handlers": {
         "requests": {"class": "logging.StreamHandler", "filters": ["requests"], "formatter": "line"},
     },
-    "loggers": {"django.server": {"handlers": ["requests"], "level": "INFO", "propagate": False}},
+    "loggers": {
+        "django.server": {"handlers": ["requests"], "level": "INFO", "propagate": False},
+        "django.request": {"level": "ERROR"},  # a 403 or 404 is in the line above already
+    },
 }
