@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,7 +23,7 @@ from django_authsignal.emulator.models import Action, Authenticator, EmulatedUse
 from django_authsignal.emulator.problems import Problem, invalid, not_found
 
 _OLDEST = timedelta(days=30)  # of the actions that a query returns
-_USER_FIELDS = {
+_USER_FIELDS: dict[str, Callable[[dict[str, Any], str], str | None]] = {
     "email": fields.email,
     "phoneNumber": fields.phone,
     "username": fields.text,

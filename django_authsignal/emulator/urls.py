@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from django.conf import settings
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.static import serve
 
 from django_authsignal.emulator import api
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     # One view: the API's ids are read from the raw path, which Django's resolver does not see.
     re_path(r"^v1/", api.api),
     path("static/<path:path>", serve, {"document_root": settings.BASE_DIR / "static"}),

@@ -37,7 +37,7 @@ def enrol(session: Session) -> dict[str, Any]:
     return {
         "userAuthenticatorId": str(pending.pk),
         "userId": session.user.user_id,
-        "uri": pyotp.TOTP(secret).provisioning_uri(name, issuer_name=settings.RP_NAME),
+        "uri": pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=settings.RP_NAME),
         "secret": secret,
     }
 

@@ -74,10 +74,11 @@ def verify(session: Session, code: str) -> Verification:
 
 def _verified(session: Session, row: Code) -> Verification:
     authenticator, now = row.authenticator, clock.now()
+    codes: list[str] = []
     authenticator.last_verified_at = now
     if row.purpose == "challenge":
         authenticator.save(update_fields=["last_verified_at"])
-        token, codes = engine.complete(session, _METHOD, authenticator), []
+        token = engine.complete(session, _METHOD, authenticator)
     else:
         authenticator.verified_at = now
         authenticator.save(update_fields=["verified_at", "last_verified_at"])

@@ -1,0 +1,103 @@
+"""The emulator as a process: how it starts, refuses and ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from .conftest import ROOT, start, stop
+
+
+def run(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "django_authsignal.emulator", *options],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "fix"),
+    [
+        (["--secret", "sk_live_1"], "--secret"),
+        (["--host", "0.0.0.0"], "--allow-remote"),
+        (["--public-url", "ftp://x"], "--public-url"),
+        (["--port", "70000"], "--port"),
+        (["--port", "0", "--database", "sqlite:////nowhere/x.sqlite3"], "--database"),
+    ],
+)
+def test_what_cannot_be_served_is_one_sentence_with_the_fix(tmp_path: Path, options: list[str], fix: str) -> None:
+    done = run(tmp_path, *options)
+    assert done.returncode == 2
+    assert fix in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_busy_port_is_one_sentence_with_the_fix(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        done = run(tmp_path, "--port", str(port))
+    assert done.returncode == 2
+    assert str(port) in done.stderr
+    assert done.stderr.strip().endswith(f"--port {port + 1}.")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_at_once_and_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    emulator = start(tmp_path, clock=False)
+    emulator.track("u", "signIn")  # and its connection stays open
+    began = time.monotonic()
+    emulator.process.send_signal(number)
+    assert emulator.process.wait(5) == 0
+    assert time.monotonic() - began < 3
+    assert (tmp_path / "stderr").read_text() == ""
+    with pytest.raises(requests.ConnectionError):
+        requests.get(emulator.url, timeout=2)
+    stop(emulator)
+
+
+def test_nothing_that_was_answered_is_lost_when_it_is_killed(tmp_path: Path) -> None:
+    first = start(tmp_path, clock=False)
+    token = first.track("u", "withdraw", idempotencyKey="k")["token"]
+    first.process.kill()
+    stop(first)
+    second = start(tmp_path, clock=False)
+    answer = second.validate(token)
+    stop(second)
+    assert (answer["userId"], answer["idempotencyKey"]) == ("u", "k")
+
+
+def test_the_default_outcome_is_an_option(tmp_path: Path) -> None:
+    emulator = start(tmp_path, "--default-outcome", "BLOCK", clock=False)
+    state = emulator.track("u", "anything")["state"]
+    stop(emulator)
+    assert state == "BLOCK"
+
+
+def test_a_body_that_never_arrives_is_not_waited_for(tmp_path: Path) -> None:
+    emulator = start(tmp_path, clock=False)
+    port = int(emulator.url.rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+        caller.sendall(b"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{}")
+        answer = caller.recv(4096)
+    stop(emulator)
+    assert b" 408 " in answer.splitlines()[0]
+
+
+def test_a_foreign_host_header_is_refused(tmp_path: Path) -> None:
+    emulator = start(tmp_path, clock=False)
+    answer = requests.get(f"{emulator.url}/v1/users/u", headers={"Host": "evil.example"}, timeout=5)
+    stop(emulator)
+    assert answer.status_code == 400
