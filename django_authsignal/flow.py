@@ -227,9 +227,20 @@ def _still_theirs(request: HttpRequest, row: Challenge, user: AbstractBaseUser) 
 def _waiting(request: HttpRequest, question: Question, row: Challenge) -> Steps[Decision]:
     if row.status == Status.REVIEW:
         released = yield from look_at_review(request, row)
-        if released and spend(request, question):
+        if released and (_use_release(request, question, row) if row.signs_in else spend(request, question)):
             return _decision(question, Verdict.PASS)
     return challenge_decision(request, row, label=label_for(question.policy, question.bound.custom))
+
+
+def _use_release(request: HttpRequest, question: Question, row: Challenge) -> bool:
+    """A released sign-in, used where it is asked again: the session's pass, now or by the `login()` that follows."""
+    if not row.move(Status.SPENT, source=Status.RELEASED):
+        return False
+    if getattr(request.user, "pk", None) == question.user.pk:
+        sign_in_proved(request, question.user, row)
+    else:
+        request._authsignal_proved = row  # type: ignore[attr-defined]
+    return True
 
 
 def challenge_decision(request: HttpRequest, row: Challenge, *, label: str) -> Decision:
@@ -468,7 +479,8 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
 def _review(request: HttpRequest, question: Question, row: Challenge, tracked: Tracked) -> Decision:
     row.status = Status.REVIEW
     row.expires_at = timezone.now() + timedelta(seconds=question.policy.review_max_age)
-    row.scope = _request_scope(request, question)  # it may release this one request, no other
+    if not question.signs_in:
+        row.scope = _request_scope(request, question)  # it may release this one request, no other
     row.save(force_insert=True)
     _remember(request, question, row, url="", token="")
     browser.remember_start(request, row.pk)

@@ -53,7 +53,7 @@ def fingerprint(user: AbstractBaseUser) -> str:
 
 
 def client_ip(request: HttpRequest) -> str | None:
-    """The visitor's address: REMOTE_ADDR. X-Forwarded-For is the visitor's to write, until CLIENT_IP says whose it is."""
+    """The visitor's address: REMOTE_ADDR. X-Forwarded-For is the visitor's to write, until CLIENT_IP says who did."""
     read = resolve(get_settings().CLIENT_IP)
     found = read(request) if read else request.META.get("REMOTE_ADDR")
     return str(found) if found else None

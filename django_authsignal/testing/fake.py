@@ -71,7 +71,10 @@ class FakeAuthsignal(BaseAdapter):
         super().__init__()
         self.calls: list[Call] = []
         self.methods: tuple[str, ...] = ("PASSKEY",)
+        #: The hosted page that `track` names; its token is appended.
+        self.page = "https://mfa.authsignal.com/"
         self._outcomes: dict[str | None, str] = {}
+        self._forced: dict[str | None, str] = {}
         self._failure: str | None = None
         self._actions: dict[str, _Action] = {}
         self._tokens: dict[str, str] = {}
@@ -93,6 +96,11 @@ class FakeAuthsignal(BaseAdapter):
     def review(self, action: str | None = None) -> Self:
         """From now on `action` is REVIEW_REQUIRED."""
         return self._set(action, "REVIEW_REQUIRED")
+
+    def outcome(self, state: str, action: str | None = None) -> Self:
+        """From now on `track` answers exactly this state for `action`: for states that no policy should meet."""
+        self._forced[action] = state
+        return self
 
     def enrolled(self, *methods: str) -> Self:
         """Users have these methods; PASSKEY if none is named."""
@@ -202,13 +210,14 @@ class FakeAuthsignal(BaseAdapter):
         methods = self._methods(user)
         if state == "CHALLENGE_REQUIRED" and not methods:
             state = "ALLOW"
+        state = self._forced.get(action, self._forced.get(None, state))
         fresh = _Action(user_id=user, action=action, key=key, state=state, created=now, updated=now)
         tracked = self._actions.setdefault(key, fresh)
         token = self._issue(tracked)
         answer = {
             "state": tracked.state,
             "idempotencyKey": key,
-            "url": f"https://mfa.authsignal.com/?token={token}",
+            "url": f"{self.page}?token={token}",
             "token": token,
             "isEnrolled": bool(methods),
             "allowedVerificationMethods": sorted({"PASSKEY", "AUTHENTICATOR_APP", "EMAIL_OTP", *methods}),

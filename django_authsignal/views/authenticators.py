@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_protect
@@ -40,7 +41,7 @@ class Line:
 
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
-def authenticators(request: HttpRequest) -> HttpResponse:
+def authenticators(request: HttpRequest) -> HttpResponseBase:
     """GET lists them; POST `remove=<id>` removes one, POST `add=1` goes to Authsignal's own page to add one."""
     refused = flow.run(enforcement.check(request, Requirement(action=get_settings().MANAGE_ACTION)))
     if refused is not None:

@@ -102,7 +102,11 @@ def _has_accepted_method(request: HttpRequest, user: AbstractBaseUser | None) ->
     # A name nobody has is looked up too, under an id nobody has: the same call, the same time.
     known = get_client(request).get_user(authsignal_id(user) if user else f"nobody-{uuid.uuid4()}")
     accepted = passwordless(enforcement.policy_of(None)).methods or frozenset()
-    return user is not None and known.is_enrolled and bool(accepted & set(known.enrolled_verification_methods or ()))
+    return (
+        user is not None
+        and known.is_enrolled is True
+        and bool(accepted & set(known.enrolled_verification_methods or ()))
+    )
 
 
 def _same_answer(request: HttpRequest, form: UsernameForm) -> HttpResponse:

@@ -1,0 +1,94 @@
+"""Fixtures shared by the suite: people, their browsers, and the way from a question to its proof."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from django_authsignal.models import Challenge
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    cache.clear()
+
+
+@pytest.fixture
+def ada(db):
+    return get_user_model().objects.create_user("ada", "ada@example.com", PASSWORD)
+
+
+@pytest.fixture
+def bob(db):
+    return get_user_model().objects.create_user("bob", "bob@example.com", PASSWORD)
+
+
+class Browser(Client):
+    """Django's test client as a browser: it navigates, it follows nothing by itself, it has its own cookie jar."""
+
+    def __init__(self, authsignal, **kwargs):
+        super().__init__(headers={"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}, **kwargs)
+        self.authsignal = authsignal
+
+    def fetch(self, path, method="get", **kwargs):
+        """As fetch() or an XHR asks."""
+        headers = {"Accept": "application/json", "Sec-Fetch-Mode": "cors", **kwargs.pop("headers", {})}
+        return getattr(self, method)(path, headers=headers, **kwargs)
+
+    def callback(self, row=None, **query):
+        """Comes back from Authsignal."""
+        row = row or newest()
+        return self.get(reverse("authsignal:callback", args=[row.pk]), query)
+
+    def prove(self, row=None, **how):
+        """Completes a challenge at Authsignal and comes back with its token."""
+        row = row or newest()
+        return self.callback(row, token=self.authsignal.complete(str(row.pk), **how))
+
+    def step_up(self, path="/withdraw/", **how):
+        """Walks a whole step-up of a page that is opened by GET."""
+        self.get(path)
+        return self.prove(**how)
+
+    def sign_in(self, username="ada", password=PASSWORD, path="/login/", **how):
+        """Gives the password and the proof."""
+        self.post(path, {"username": username, "password": password})
+        return self.prove(**how)
+
+    @property
+    def user_pk(self):
+        """Who is signed in, as the session says."""
+        return self.session.get("_auth_user_id")
+
+
+def newest():
+    """The ledger's newest row."""
+    return Challenge.objects.order_by("-created_at").first()
+
+
+@pytest.fixture
+def new_browser(authsignal):
+    """Makes browsers, each with a cookie jar of its own."""
+    return lambda **kwargs: Browser(authsignal, **kwargs)
+
+
+@pytest.fixture
+def browser(new_browser, db):
+    """A browser nobody is signed in with."""
+    return new_browser()
+
+
+@pytest.fixture
+def adas(browser, ada):
+    """Ada's browser, signed in by Django alone: no pass of any kind."""
+    browser.force_login(ada)
+    return browser
+
+
+@pytest.fixture(params=["", "async/"], ids=["sync", "async"])
+def colour(request):
+    """Prefix of the views' paths: every edge is tested in both colours."""
+    return "/" + request.param

@@ -1,0 +1,164 @@
+"""One decision, answered in the language of who asked."""
+
+import pytest
+from django.urls import reverse
+
+from django_authsignal.models import Status
+from tests.conftest import PASSWORD, newest
+
+pytestmark = pytest.mark.django_db
+
+
+def test_fetch_is_answered_with_problem_json_and_the_step_up_header(adas, authsignal, colour):
+    answer = adas.fetch(f"{colour}withdraw/")
+    row, body = newest(), answer.json()
+    assert answer.status_code == 401
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="insufficient_user_authentication"'
+    assert (body["code"], body["action"], body["challengeId"]) == ("challenge_required", "withdrawFunds", str(row.pk))
+    assert body["url"].startswith("https://mfa.authsignal.com/")
+    assert body["token"].count(".") == 2
+    assert body["expiresAt"] == row.expires_at.isoformat()
+
+
+def test_fetch_finishes_by_json_and_repeats(adas, authsignal, colour):
+    adas.fetch(f"{colour}withdraw/", "post")
+    row = newest()
+    token = authsignal.complete(str(row.pk))
+    here = reverse("authsignal:challenge", args=[row.pk])
+    done = adas.fetch(here, "post", data={"token": token}, content_type="application/json")
+    assert (done.status_code, done.json()["status"]) == (200, "proved")
+    assert adas.fetch(f"{colour}withdraw/", "post").content == b"withdrawn"
+
+
+def test_json_finish_says_why_it_refused(adas, authsignal):
+    adas.fetch("/withdraw/")
+    row = newest()
+    here = reverse("authsignal:challenge", args=[row.pk])
+    body = {"token": authsignal.token(str(row.pk))}
+    refused = adas.fetch(here, "post", data=body, content_type="application/json")
+    assert (refused.status_code, refused.json()) == (403, {"status": "refused", "reason": "not_completed"})
+
+
+@pytest.mark.parametrize("body", ["", "null", "[]", "not json", '{"token": 1}', '{"token": null}'])
+def test_json_finish_of_nonsense_is_refused_without_a_500(adas, body):
+    adas.fetch("/withdraw/")
+    here = reverse("authsignal:challenge", args=[newest().pk])
+    assert adas.fetch(here, "post", data=body, content_type="application/json").status_code in (400, 403)
+
+
+def test_a_sign_in_by_fetch_finishes_by_json(browser, ada, authsignal):
+    asked = browser.fetch("/login/", "post", data={"username": "ada", "password": PASSWORD})
+    assert asked.status_code == 401
+    assert browser.user_pk is None
+    token = authsignal.complete(asked.json()["challengeId"])
+    here = reverse("authsignal:challenge", args=[newest().pk])
+    done = browser.fetch(here, "post", data={"token": token}, content_type="application/json")
+    assert done.json()["returnTo"] == "/home/"
+    assert browser.user_pk == str(ada.pk)
+
+
+def test_htmx_is_sent_to_our_page_and_back_to_where_it_was(adas):
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/list/?p=1", "Sec-Fetch-Mode": "cors"}
+    answer = adas.post("/withdraw/", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"] == reverse("authsignal:challenge", args=[newest().pk])
+    assert newest().return_to == "/list/?p=1"
+
+
+def test_htmx_from_another_site_s_address_returns_to_the_start(adas):
+    adas.post("/withdraw/", headers={"HX-Request": "true", "HX-Current-URL": "https://evil.example/"})
+    assert newest().return_to == "/"
+
+
+def test_without_fetch_metadata_an_html_accept_is_a_page(adas):
+    del adas.defaults["HTTP_SEC_FETCH_MODE"]
+    assert adas.get("/withdraw/").status_code == 302
+    assert adas.get("/withdraw/", headers={"Accept": "*/*"}).status_code == 401
+
+
+def test_a_frame_gets_a_small_page_and_no_redirect(adas):
+    answer = adas.get("/withdraw/", headers={"Sec-Fetch-Dest": "iframe"})
+    assert answer.status_code == 401
+    assert b'target="_top"' in answer.content
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_an_anonymous_fetch_is_told_to_sign_in(browser, db):
+    answer = browser.fetch("/withdraw/")
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_required")
+
+
+def test_a_blocked_fetch_is_a_403(adas, authsignal):
+    authsignal.block()
+    assert (adas.fetch("/withdraw/").status_code, adas.fetch("/withdraw/").json()["code"]) == (403, "action_blocked")
+
+
+def test_a_review_by_fetch_is_a_403_that_names_the_challenge(adas, authsignal):
+    authsignal.review()
+    body = adas.fetch("/withdraw/").json()
+    assert (body["code"], body["challengeId"]) == ("review_required", str(newest().pk))
+
+
+def test_an_outage_by_fetch_is_a_503(adas, authsignal):
+    authsignal.fail("refused")
+    assert adas.fetch("/withdraw/").json()["code"] == "authsignal_unreachable"
+
+
+def test_challenges_begins_a_registered_action(adas, authsignal):
+    body = {"action": "withdrawFunds", "returnTo": "/members/"}
+    answer = adas.fetch("/authsignal/challenges/", "post", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (401, "challenge_required")
+    assert adas.prove().headers["Location"] == "/members/"
+    again = adas.fetch("/authsignal/challenges/", "post", data=body, content_type="application/json")
+    assert again.json() == {"action": "withdrawFunds", "passed": True}
+
+
+@pytest.mark.parametrize(
+    "body", ['{"action": "unknown"}', '{"action": 1}', "{}", "[]", "no", '{"action": "payInvoice\\u0000"}']
+)
+def test_challenges_refuses_what_is_not_registered(adas, authsignal, body):
+    answer = adas.fetch("/authsignal/challenges/", "post", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    assert authsignal.calls == []
+
+
+def test_challenges_refuses_an_action_whose_proof_belongs_to_one_request(adas, authsignal):
+    body = {"action": "deleteAccount"}
+    assert adas.fetch("/authsignal/challenges/", "post", data=body, content_type="application/json").status_code == 400
+
+
+def test_status_says_whether_i_will_be_asked(adas, authsignal):
+    url = "/authsignal/status/?action=withdrawFunds"
+    assert adas.fetch(url).json()["passed"] is False
+    adas.step_up()
+    told = adas.fetch(url).json()
+    assert told["passed"] is True
+    assert 890 <= told["secondsLeft"] <= 900
+
+
+def test_status_of_an_unknown_action_is_a_400(adas):
+    assert adas.fetch("/authsignal/status/?action=nope").status_code == 400
+
+
+@pytest.mark.parametrize("reason", ["expired", "foreign", "invalid", "method", "wrong_user", "gone", "<script>", ""])
+def test_every_refusal_is_a_friendly_page_with_a_way_on(adas, new_browser, reason):
+    adas.get("/withdraw/")
+    row = newest()
+    page = adas.get(reverse("authsignal:challenge", args=[row.pk]), {"reason": reason})
+    assert page.status_code in (200, 403)
+    assert b"<a " in page.content
+    assert b"<script>" not in page.content
+    row.refresh_from_db()
+    assert row.status == Status.OPEN
+
+
+def test_the_emulators_command_is_named_when_it_does_not_answer(adas, authsignal, settings):
+    settings.AUTHSIGNAL = {"EMULATOR": True}
+    authsignal.fail("refused")
+    assert b"python -m django_authsignal.emulator" in adas.get("/withdraw/").content
+
+
+def test_the_emulators_command_is_not_named_in_production(adas, authsignal):
+    authsignal.fail("refused")
+    assert b"emulator" not in adas.get("/withdraw/").content

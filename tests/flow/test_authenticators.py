@@ -1,0 +1,95 @@
+"""The page where people manage their ways of proof."""
+
+import pytest
+
+from django_authsignal.models import Challenge, Kind, Status
+from tests.conftest import newest
+
+pytestmark = pytest.mark.django_db
+URL = "/authsignal/authenticators/"
+
+
+@pytest.fixture
+def manager(adas, ada, authsignal):
+    """Ada's browser with a pass for managing, and two authenticators at Authsignal: a passkey and a mailed code."""
+    from django_authsignal.client import Client
+
+    client = Client("key", transport=authsignal)
+    client.enroll_verified_authenticator(str(ada.pk), verification_method="EMAIL_OTP", email="ada@example.com")
+    authsignal.client = client
+    adas.step_up(URL)
+    return adas
+
+
+def ids(authsignal, user):
+    return [item.user_authenticator_id for item in authsignal.client.get_authenticators(str(user.pk))]
+
+
+def test_the_page_is_behind_a_proof(adas):
+    assert adas.get(URL).status_code == 302
+    assert newest().action == "manageAuthenticators"
+
+
+def test_it_lists_what_the_user_has(manager):
+    page = manager.get(URL)
+    assert page.status_code == 200
+    assert len(page.context["authenticators"]) == 2
+
+
+def test_removing_one_drops_passes_and_open_challenges(manager, ada, authsignal):
+    manager.get("/withdraw/")
+    left, gone = ids(authsignal, ada)
+    manager.post(URL, {"remove": gone})
+    assert ids(authsignal, ada) == [left]
+    assert Challenge.objects.get(action="withdrawFunds").status == Status.REVOKED
+    assert manager.get(URL).status_code == 302
+
+
+def test_the_last_one_is_not_removed(manager, ada, authsignal):
+    left, gone = ids(authsignal, ada)
+    manager.post(URL, {"remove": gone})
+    manager.step_up(URL)
+    manager.post(URL, {"remove": left})
+    assert ids(authsignal, ada) == [left]
+
+
+@pytest.mark.security
+def test_somebody_elses_is_not_removed(manager, bob, authsignal):
+    bobs = authsignal.client.enroll_verified_authenticator(
+        str(bob.pk), verification_method="EMAIL_OTP", email="bob@example.com"
+    ).authenticator.user_authenticator_id
+    manager.post(URL, {"remove": bobs})
+    assert bobs in ids(authsignal, bob)
+
+
+def test_adding_one_goes_to_authsignals_page_with_scopes_and_returns(manager, authsignal):
+    assert manager.post(URL, {"add": "1"}).status_code == 303
+    row = newest()
+    assert row.kind == Kind.SETTINGS
+    assert "add:authenticators" in authsignal.calls[-1].json["scope"]
+    back = manager.callback(row, token=authsignal.token(str(row.pk)))
+    assert back.headers["Location"] == URL
+
+
+@pytest.mark.security
+def test_returning_from_authsignals_settings_gives_no_pass(manager, authsignal, time_machine):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    time_machine.move_to(timezone.now() + timedelta(seconds=890))
+    manager.post(URL, {"add": "1"})
+    manager.prove()
+    time_machine.move_to(timezone.now() + timedelta(seconds=20))
+    assert manager.get(URL).status_code == 302
+
+
+@pytest.mark.security
+def test_scopes_are_asked_for_only_with_a_pass(adas, authsignal):
+    adas.post(URL, {"add": "1"})
+    assert all("scope" not in (call.json or {}) for call in authsignal.calls)
+
+
+def test_an_outage_is_a_503(manager, authsignal):
+    authsignal.fail("refused")
+    assert manager.get(URL).status_code == 503

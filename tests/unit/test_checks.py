@@ -1,0 +1,111 @@
+"""Every fault of the setup is found, at its severity, with the fix."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.checks import Error, Warning, run_checks
+
+import django_authsignal.checks
+
+GOOD_DEPLOYMENT = {
+    "API_SECRET_KEY": "a real key",
+    "PUBLIC_BASE_URL": "https://shop.example",
+}
+
+
+def found(*, deploy=False):
+    return {item.id: item for item in run_checks(include_deployment_checks=deploy) if item.id.startswith("authsignal.")}
+
+
+def test_a_sound_project_has_no_findings():
+    assert found() == {}
+
+
+def test_a_misspelt_setting_is_an_error(settings):
+    settings.AUTHSIGNAL = {"MAX_AEG": 1}
+    item = found()["authsignal.E001"]
+    assert isinstance(item, Error)
+    assert "MAX_AGE" in item.hint
+
+
+def test_a_missing_key_is_a_warning_and_at_deployment_an_error(settings):
+    settings.AUTHSIGNAL = {}
+    assert isinstance(found()["authsignal.W001"], Warning)
+    assert isinstance(found(deploy=True)["authsignal.E010"], Error)
+
+
+def test_missing_urls_are_an_error(settings):
+    settings.ROOT_URLCONF = "tests.unit.no_urls"
+    assert "include" in found()["authsignal.E002"].hint
+
+
+def test_a_missing_middleware_is_an_error(settings):
+    settings.MIDDLEWARE = [item for item in settings.MIDDLEWARE if "authsignal" not in item]
+    assert "AuthsignalMiddleware" in found()["authsignal.E003"].hint
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_wrong_order_is_an_error(settings, place):
+    ours = "django_authsignal.middleware.AuthsignalMiddleware"
+    rest = [item for item in settings.MIDDLEWARE if item != ours]
+    settings.MIDDLEWARE = [*rest[:place], ours, *rest[place:]]
+    assert isinstance(found()["authsignal.E004"], Error)
+
+
+def test_an_ungated_password_backend_beside_a_gated_one_is_an_error(settings):
+    settings.AUTHENTICATION_BACKENDS = [
+        "django_authsignal.backends.AuthsignalBackend",
+        "django.contrib.auth.backends.ModelBackend",
+    ]
+    assert isinstance(found()["authsignal.E005"], Error)
+
+
+def test_a_backend_without_passwords_beside_a_gated_one_is_fine(settings):
+    settings.AUTHENTICATION_BACKENDS = [
+        "django_authsignal.backends.AuthsignalBackend",
+        "django.contrib.auth.backends.RemoteUserBackend",
+    ]
+    assert "authsignal.E005" not in found()
+
+
+def test_no_gated_backend_is_a_warning(settings):
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+    assert isinstance(found()["authsignal.W005"], Warning)
+
+
+def test_an_emulator_that_does_not_answer_is_a_warning_naming_the_command(settings):
+    settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": "http://localhost:1/v1"}
+    assert "python -m django_authsignal.emulator" in found()["authsignal.W006"].hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({"EMULATOR": True}, "authsignal.E011"),
+        ({"API_SECRET_KEY": "emulator_secret"}, "authsignal.E011"),
+        ({"API_URL": "http://api.example/v1"}, "authsignal.E012"),
+        ({"PUBLIC_BASE_URL": None}, "authsignal.W013"),
+    ],
+)
+def test_what_must_not_go_live_is_found_at_deployment(settings, changes, finding):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, **changes}
+    assert finding in found(deploy=True)
+    assert finding not in found()
+
+
+def test_signed_cookie_sessions_are_a_deployment_warning(settings):
+    settings.AUTHSIGNAL = GOOD_DEPLOYMENT
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    assert set(found(deploy=True)) == {"authsignal.W014"}
+
+
+def test_a_sound_deployment_has_no_findings(settings):
+    settings.AUTHSIGNAL = GOOD_DEPLOYMENT
+    assert found(deploy=True) == {}
+
+
+def test_check_ids_are_unique_to_one_fault_each():
+    source = Path(django_authsignal.checks.__file__).read_text()
+    ids = re.findall(r'id="(authsignal\.[EW]\d+)"', source)
+    assert len(ids) - len(set(ids)) == 0

@@ -1,0 +1,127 @@
+"""The settings dict: its schema, its errors, read live."""
+
+from dataclasses import fields
+
+import pytest
+
+from django_authsignal.client import ConfigurationError
+from django_authsignal.conf import KEYS, Settings, get_settings, problems
+from django_authsignal.policy import get_policy, label_for
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"MAX_AEG": 3}, "MAX_AGE"),
+        ({"api_secret_key": "x"}, "API_SECRET_KEY"),
+        ({"ACTIONS": {"withdraw": {"METHOD": []}}}, "METHODS"),
+        ({"ACTIONS": {"with draw": {}}}, "action code"),
+        ({"ACTIONS": {"a" * 65: {}}}, "action code"),
+        ({"ACTIONS": {"a\n": {}}}, "action code"),
+        ({"ACTIONS": []}, "not a dict"),
+        ({"ACTIONS": {"a": None}}, "not a dict"),
+        ({"ON_ALLOW": "yes"}, "'deny', 'pass'"),
+        ({"UNENROLLED": "enrol"}, "'enroll'"),
+        ({"ENFORCE": "off"}, "observe"),
+        ({"ENFORCE": "no.such.callable"}, "observe"),
+        ({"TIMEOUT": 0}, "seconds"),
+        ({"TIMEOUT": "5"}, "seconds"),
+        ({"MAX_AGE": -1}, "seconds"),
+        ({"MAX_AGE": True}, "seconds"),
+        ({"METHODS": "PASSKEY"}, "list"),
+        ({"METHODS": ["PASKEY"]}, "PASSKEY"),
+        ({"METHODS": []}, "nothing could ever pass"),
+        ({"HOSTED_HOSTS": "x"}, "list"),
+        ({"PUBLIC_BASE_URL": "shop.example"}, "origin"),
+        ({"PUBLIC_BASE_URL": "https://shop.example/path"}, "origin"),
+        ({"USER_ID": "no.such.function"}, "dotted path"),
+        ({"API_SECRET_KEY": 5}, "callable"),
+        ({"EMULATOR": "yes"}, "None, True or False"),
+        ({"SIGN_IN_ACTION": "sign in"}, "action code"),
+        ([], "not a dict"),
+    ],
+)
+def test_a_fault_is_an_error_that_names_the_fix(settings, raw, says):
+    settings.AUTHSIGNAL = raw or [1]
+    with pytest.raises(ConfigurationError, match=None) as caught:
+        get_settings()
+    assert says in str(caught.value)
+
+
+def test_a_sound_dict_has_no_problems():
+    assert problems({"API_SECRET_KEY": "x", "PUBLIC_BASE_URL": ["https://a.example"], "METHODS": ["PASSKEY"]}) == []
+
+
+def test_reading_is_live_even_for_a_dict_changed_in_place(settings):
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": "x", "ACTIONS": {"a": {"MAX_AGE": 5}}}
+    assert get_policy("a").max_age == 5
+    settings.AUTHSIGNAL["ACTIONS"]["a"]["MAX_AGE"] = 6
+    assert get_policy("a").max_age == 6
+
+
+def test_the_same_settings_are_built_once(settings):
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": "x"}
+    assert get_settings() is get_settings()
+
+
+def test_secrets_are_in_no_repr():
+    assert "hush" not in repr(Settings(API_SECRET_KEY="hush", API_SECRET_KEY_FALLBACKS=["hush"]))
+
+
+def test_secrets_are_in_no_error(settings):
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": "hush", "API_SECRET_KEY_FALLBACKS": "hush"}
+    with pytest.raises(ConfigurationError) as caught:
+        get_settings()
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("debug", "key", "asked", "on"),
+    [
+        (True, "", None, True),
+        (True, "secret", None, False),
+        (False, "", None, False),
+        (False, "", True, True),
+        (True, "", False, False),
+    ],
+)
+def test_the_emulator_stands_in_under_debug_without_a_key(settings, debug, key, asked, on):
+    settings.DEBUG = debug
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": key, "EMULATOR": asked}
+    found = get_settings()
+    assert found.emulator is on
+    assert (found.API_URL == "http://localhost:9000/v1") is on
+
+
+def test_every_key_has_a_field():
+    assert set(KEYS) == {item.name for item in fields(Settings)}
+
+
+def test_an_own_policy_key_beats_the_general_one(settings):
+    settings.AUTHSIGNAL = {"MAX_AGE": 60, "ACTIONS": {"a": {"MAX_AGE": 5}}}
+    assert (get_policy("a").max_age, get_policy("b").max_age) == (5, 60)
+
+
+def test_a_sign_in_lasts_as_long_as_the_session_unless_its_own_policy_says_otherwise(settings):
+    settings.AUTHSIGNAL = {"MAX_AGE": 60}
+    assert get_policy("signIn").max_age is None
+    settings.AUTHSIGNAL = {"ACTIONS": {"signIn": {"MAX_AGE": 60}}}
+    assert get_policy("signIn").max_age == 60
+
+
+@pytest.mark.parametrize("wider", [901, 10_000, -1, True, 1.5])
+def test_an_age_may_be_narrowed_never_widened(settings, wider):
+    settings.AUTHSIGNAL = {}
+    assert get_policy("a").narrowed(max_age=10).max_age == 10
+    with pytest.raises(ConfigurationError):
+        get_policy("a").narrowed(max_age=wider)
+
+
+def test_a_label_is_filled_with_plain_values_only(settings):
+    settings.AUTHSIGNAL = {"ACTIONS": {"a": {"LABEL": "Pay {amount} to {payee.__class__} {missing} {amount!r:>9}"}}}
+    assert label_for(get_policy("a"), {"amount": "5"}).startswith("Pay 5 to … …")
+
+
+def test_an_action_without_a_label_is_put_into_words(settings):
+    settings.AUTHSIGNAL = {}
+    assert label_for(get_policy("withdrawFunds"), {}) == "Withdraw funds"
