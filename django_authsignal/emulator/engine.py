@@ -125,8 +125,7 @@ def hosted_url(token: str) -> str:
 def validate(token: str, user_id: str | None = None, action: str | None = None) -> dict[str, Any]:
     """What became of the token's action. A bad token is an answer, never an error."""
     try:
-        session = open_token(token)
-        claims = tokens.read(token)
+        session, proved_by = _open(token)
     except Problem as problem:
         expired = problem.code == "expired_token"
         return {"isValid": False, "error": "Token is expired." if expired else "Token is invalid."}
@@ -137,8 +136,8 @@ def validate(token: str, user_id: str | None = None, action: str | None = None) 
         return {"isValid": False, "error": "Action is invalid."}
     answer: dict[str, Any] = {"isValid": False, "userId": session.user.user_id}
     if session.action is None:  # a passkey sign-in that named no action: the token itself is the proof
-        if method := claims["emulator"]["verified"]:
-            answer |= {"isValid": True, "state": State.CHALLENGE_SUCCEEDED, "verificationMethod": method}
+        if proved_by:
+            answer |= {"isValid": True, "state": State.CHALLENGE_SUCCEEDED, "verificationMethod": proved_by}
         return answer
     row = session.action
     answer |= {
@@ -190,6 +189,11 @@ def _describe(user: EmulatedUser, body: dict[str, Any]) -> None:
 
 def open_token(token: str) -> Session:
     """Raises Problem 401: expired_token, or unauthorized for anything that is not a living user's token of ours."""
+    return _open(token)[0]
+
+
+def _open(token: str) -> tuple[Session, str]:
+    """The session, and the method that proved a token without an action."""
     try:
         claims = tokens.read(token)
     except tokens.TokenExpired:
@@ -201,7 +205,7 @@ def open_token(token: str) -> Session:
     action = Action.objects.filter(pk=ours["action"], user=user).first() if user and ours["action"] else None
     if user is None or (ours["action"] and action is None):
         raise Problem(401, "unauthorized", "The token's user was deleted.")
-    return Session(user, action, frozenset(claims.get("scope", "").split()), token)
+    return Session(user, action, frozenset(claims.get("scope", "").split()), token), ours["verified"]
 
 
 def renew(session: Session) -> str:
@@ -238,7 +242,7 @@ def may_enrol(session: Session) -> bool:
 
 def require_enrol(session: Session, method: str) -> None:
     """Raises Problem unless the session may enrol an authenticator of this method now."""
-    require_open(session)
+    require_allowed(session, method)
     if not may_enrol(session):
         raise Problem(403, "forbidden", "Complete a challenge first, or track with the scope add:authenticators.")
 
@@ -301,8 +305,6 @@ def complete_enrolment(session: Session, authenticator: Authenticator) -> tuple[
     if others.exclude(pk=authenticator.pk).exists():
         return renew(session), []
     codes = recovery_code.issue(session.user)
-    if session.action and not _permits(session.action.allowed_methods, authenticator.method):
-        return renew(session), codes
     return complete(session, authenticator.method, authenticator), codes
 
 

@@ -19,7 +19,7 @@ from django_authsignal.client.types import State, VerificationMethod
 from django_authsignal.emulator import clock, engine, fields, http, shapes
 from django_authsignal.emulator.http import Call, Handler, Route, route
 from django_authsignal.emulator.methods import recovery_code
-from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser
+from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser, RecoveryCode
 from django_authsignal.emulator.problems import Problem, invalid, not_found
 
 _OLDEST = timedelta(days=30)  # of the actions that a query returns
@@ -181,6 +181,9 @@ def delete_authenticator(call: Call) -> Any:
         raise not_found("The authenticator") from None
     if user is None or not Authenticator.objects.filter(pk=key, user=user).delete()[0]:
         raise not_found("The authenticator")
+    if not Authenticator.objects.filter(user=user, verified_at__isnull=False).exists():
+        # An old sheet of paper must not let in who has nothing left; the next enrolment gives new codes.
+        RecoveryCode.objects.filter(user=user).delete()
     return {"success": True}
 
 

@@ -101,3 +101,10 @@ def test_a_foreign_host_header_is_refused(tmp_path: Path) -> None:
     answer = requests.get(f"{emulator.url}/v1/users/u", headers={"Host": "evil.example"}, timeout=5)
     stop(emulator)
     assert answer.status_code == 400
+
+
+def test_a_clean_end_leaves_one_database_file(tmp_path: Path) -> None:
+    emulator = start(tmp_path, clock=False)
+    emulator.track("u", "signIn")
+    stop(emulator)
+    assert [path.name for path in tmp_path.glob("*sqlite3*")] == ["authsignal-emulator.sqlite3"]

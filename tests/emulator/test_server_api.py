@@ -227,3 +227,20 @@ def test_the_official_python_sdk_works(emulator: Emulator, user: str) -> None:
     assert sdk.get_user(user_id=user)["is_enrolled"] is False
     assert sdk.get_authenticators(user_id=user) == []
     sdk.session.close()
+
+
+def test_the_recovery_codes_go_with_the_last_authenticator(emulator: Emulator, user: str) -> None:
+    body = {"verificationMethod": "EMAIL_OTP", "email": "a@b.example"}
+    made = emulator.post(f"users/{user}/authenticators", body)
+    path = f"users/{user}/authenticators/{made['authenticator']['userAuthenticatorId']}"
+    emulator.server("DELETE", path)
+    token = emulator.track(user, emulator.configure("CHALLENGE"))["token"]
+    answer = emulator.call("verify/recovery-code", token, {"verificationCode": made["recoveryCodes"][0]})
+    assert answer["isVerified"] is False
+
+
+def test_an_unenrolled_user_cannot_pass_by_enrolling_a_method_that_the_action_refuses(
+    emulator: Emulator, user: str
+) -> None:
+    token = emulator.track(user, emulator.configure("CHALLENGE", ["PASSKEY"]))["token"]
+    assert emulator.client("POST", "user-authenticators/totp", token).status_code == 400
