@@ -12,9 +12,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from . import enforcement, flow, session, signin
-from .decision import ActionBlocked, ChallengeRequired, Decision, Verdict
-from .flow import Question
+from . import enforcement, flow, session, signin, steps
+from .decision import ActionBlocked, ChallengeRequired, Decision, Question, Verdict
 from .models import Kind
 
 
@@ -54,14 +53,14 @@ class AuthsignalBackendMixin:
         question = await sync_to_async(self._question)(request, user)
         if question is None:
             return user  # type: ignore[no-any-return]
-        decision = await flow.arun(flow.ask(question[0], question[1]))
+        decision = await steps.arun(flow.ask(question[0], question[1]))
         return _conclude(question[0], question[1], decision)
 
     def _gated(self, request: HttpRequest | None, user: AbstractBaseUser) -> AbstractBaseUser:
         asked = self._question(request, user)
         if asked is None:
             return user
-        return _conclude(*asked, flow.run(flow.ask(*asked)))
+        return _conclude(*asked, steps.run(flow.ask(*asked)))
 
     def _question(self, request: HttpRequest | None, user: AbstractBaseUser) -> tuple[HttpRequest, Question] | None:
         """What to ask of the gate; None when a SignInMixin view asks by itself after its form's checks."""
@@ -76,7 +75,7 @@ class AuthsignalBackendMixin:
         question = enforcement.sign_in_question(request, user, signin.backend_path(type(self)))
         if self._confirms(request, user):
             session.password_proved(request)
-        if flow.in_transaction() and not flow.peek(request, question):
+        if steps.in_transaction() and not flow.peek(request, question):
             raise ChallengeRequired(question=question)
         return request, question
 
@@ -96,7 +95,7 @@ def _finish(request: HttpRequest | None, token: str) -> AbstractBaseUser | None:
     if request is None or not hasattr(request, "session"):
         raise PermissionDenied
     for challenge_id in _candidates(request, token):
-        finished = flow.run(flow.finish(request, challenge_id, token))
+        finished = steps.run(flow.finish(request, challenge_id, token))
         row = finished.row
         if finished.ok and not finished.already and row is not None and finished.user is not None:
             if not signin.allowed(request, finished.user, row.backend):

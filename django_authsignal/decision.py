@@ -1,13 +1,36 @@
-"""The gate's answer, and the two exceptions that carry it out of deep code."""
+"""The question, the gate's answer, and the two exceptions that carry it out of deep code."""
 
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .flow import Question
+from django.contrib.auth.models import AbstractBaseUser
+
+from .binding import Bound
+from .models import Kind
+from .policy import Policy
+
+
+@dataclass(frozen=True)
+class Question:
+    """May this user do this action, now, in this browser, with these values?"""
+
+    user: AbstractBaseUser
+    policy: Policy
+    kind: Kind = Kind.STEP_UP
+    bound: Bound = field(default_factory=Bound)
+    return_to: str = ""
+    backend: str = ""
+    finish_in_view: bool = False
+    password_proved: bool = False
+    scopes: str = ""  # asked of Authsignal for managing authenticators; only ever with a pass for MANAGE_ACTION
+    release: bool = False  # the view was left: an ALLOW is kept for the one repetition of this request
+
+    @property
+    def signs_in(self) -> bool:
+        """True when the answer logs somebody in."""
+        return self.kind in (Kind.SIGN_IN, Kind.PASSWORDLESS)
 
 
 class Verdict(Enum):
@@ -51,7 +74,7 @@ class AuthsignalInterrupt(Exception):
     Not a PermissionDenied, which `authenticate()` would swallow, and not a DRF APIException, which DRF would.
     """
 
-    def __init__(self, decision: Decision | None = None, question: "Question | None" = None, message: str = "") -> None:
+    def __init__(self, decision: Decision | None = None, question: Question | None = None, message: str = "") -> None:
         self.decision = decision
         self.question = question  # not yet asked: the gate is asked outside the view's transaction
         action = decision.action if decision else question.policy.action if question else ""

@@ -8,7 +8,7 @@ from asgiref.sync import iscoroutinefunction
 from django.contrib.auth.decorators import login_required as django_login_required
 from django.http import HttpRequest
 
-from . import enforcement, flow
+from . import enforcement, steps
 from .client import ConfigurationError
 from .enforcement import Requirement
 from .policy import Bind
@@ -64,14 +64,14 @@ def marked(view: View, requirement: Requirement) -> View:
 
         @wraps(view)
         async def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
-            answer = await flow.arun(enforcement.check(_request(request, args), requirement))
+            answer = await steps.arun(enforcement.check(_request(request, args), requirement))
             return await view(request, *args, **kwargs) if answer is None else answer
 
     else:
 
         @wraps(view)
         def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
-            answer = flow.run(enforcement.check(_request(request, args), requirement))
+            answer = steps.run(enforcement.check(_request(request, args), requirement))
             return view(request, *args, **kwargs) if answer is None else answer
 
     mark(guarded, requirement)

@@ -9,15 +9,15 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from . import addresses, flow, responses, session, signin
+from . import addresses, flow, responses, session, signin, steps
 from .binding import SAFE_METHODS, Bound
 from .binding import read as read_bound
 from .client import ConfigurationError
 from .conf import get_settings
-from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Verdict
-from .flow import Question, Steps
+from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Question, Verdict
 from .models import Kind
 from .policy import Bind, Policy, get_policy
+from .steps import Steps
 
 EMPTY: Mapping[str, Any] = {}
 
@@ -71,7 +71,7 @@ class RequestGate:
         if question is None:
             raise ChallengeRequired(_anonymous(self._request, policy))
         known = self._known(question)
-        decision = known if known is not None else flow.run(flow.ask(self._request, question))
+        decision = known if known is not None else steps.run(flow.ask(self._request, question))
         self._conclude(question, decision)
 
     async def arequire(self, action: str, *, max_age: int | None = None, bind: Bind = ()) -> None:
@@ -81,7 +81,7 @@ class RequestGate:
         if question is None:
             raise ChallengeRequired(_anonymous(self._request, policy))
         known = await sync_to_async(self._known)(question)
-        decision = known if known is not None else await flow.arun(flow.ask(self._request, question))
+        decision = known if known is not None else await steps.arun(flow.ask(self._request, question))
         self._conclude(question, decision)
 
     def passed(self, action: str, max_age: int | None = None) -> bool:
@@ -103,7 +103,7 @@ class RequestGate:
         """What can be said without a call: a pass, or, in a transaction, that the middleware must ask outside it."""
         if flow.peek(self._request, question):
             return Decision(Verdict.PASS, question.policy.action)
-        if flow.in_transaction():
+        if steps.in_transaction():
             _must_be_guarded(self.guarded, question.policy)
             raise ChallengeRequired(question=replace(question, release=True))
         return None
@@ -225,7 +225,7 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     if user is None:
         return None if requirement.anonymous_passes else responses.respond(request, _anonymous(request, policy))
     question = question_for(request, user, policy)
-    if policy.single_use and flow.in_transaction() and not own.guarded:
+    if policy.single_use and steps.in_transaction() and not own.guarded:
         _must_be_guarded(own.guarded, policy)
     forged = None if flow.peek(request, question) else responses.refuse_forged(request)
     if forged:

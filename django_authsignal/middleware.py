@@ -7,7 +7,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from . import browser, enforcement, flow
+from . import browser, enforcement, steps
 from .decision import AuthsignalInterrupt
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -55,7 +55,7 @@ class AuthsignalMiddleware:
     ) -> HttpResponseBase | None:
         enforcement.gate(request).spend_ahead()
         for requirement in requirements_of(view):
-            answer = flow.run(enforcement.check(request, requirement))
+            answer = steps.run(enforcement.check(request, requirement))
             if answer is not None:
                 return answer
         return None
@@ -65,7 +65,7 @@ class AuthsignalMiddleware:
     ) -> HttpResponseBase | None:
         await sync_to_async(enforcement.gate(request).spend_ahead)()
         for requirement in requirements_of(view):
-            answer = await flow.arun(enforcement.check(request, requirement))
+            answer = await steps.arun(enforcement.check(request, requirement))
             if answer is not None:
                 return answer
         return None
@@ -74,7 +74,7 @@ class AuthsignalMiddleware:
         """The answer to the gate's own exceptions; None for all others."""
         if not isinstance(exception, AuthsignalInterrupt):
             return None
-        return flow.run(enforcement.answer(request, exception))
+        return steps.run(enforcement.answer(request, exception))
 
 
 def requirements_of(view: Callable[..., Any]) -> tuple[enforcement.Requirement, ...]:

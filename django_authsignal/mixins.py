@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import classonlymethod
 
-from . import browser, enforcement, flow, responses, session, signin
+from . import browser, enforcement, flow, ledger, responses, session, signin, steps
 from .client import ConfigurationError
 from .decision import ChallengeRequired
 from .decorators import SIGNED_IN, challenge_required, marked
@@ -76,9 +76,9 @@ class SignInMixin:
             return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
         user = form.get_user()
         question = enforcement.sign_in_question(request, user, user.backend, finish_in_view=True)
-        if flow.in_transaction() and not flow.peek(request, question):
+        if steps.in_transaction() and not flow.peek(request, question):
             raise ChallengeRequired(question=question)
-        decision = flow.run(flow.ask(request, question))
+        decision = steps.run(flow.ask(request, question))
         if not decision.passed:
             return responses.respond(request, decision)
         session.password_proved(request)
@@ -105,7 +105,12 @@ class SignInMixin:
     def _finish(self, request: HttpRequest, row: Challenge) -> HttpResponseBase:
         user = get_user(row.user_pk)
         fresh = row.move(Status.SPENT, source=(Status.PROVED, Status.RELEASED))
-        if not fresh or user is None or not flow.unchanged(row, user) or not signin.allowed(request, user, row.backend):
+        if (
+            not fresh
+            or user is None
+            or not ledger.unchanged(row, user)
+            or not signin.allowed(request, user, row.backend)
+        ):
             return responses.page(request, "failed", failed_context(request, "used"), status=403)
         user.backend = row.backend
         request._authsignal_proved = row  # type: ignore[attr-defined] # its pass is written by login()

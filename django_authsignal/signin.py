@@ -8,7 +8,7 @@ from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
-from . import addresses, flow, responses
+from . import addresses, ledger, responses
 from .models import Challenge
 
 
@@ -55,7 +55,7 @@ def log_in(request: HttpRequest, user: AbstractBaseUser, row: Challenge) -> bool
         return False
     if getattr(request.user, "pk", None) != user.pk:
         _login(request, user, row.backend)
-    flow.sign_in_proved(request, user, row)
+    ledger.sign_in_proved(request, user, row)
     return True
 
 

@@ -11,13 +11,12 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from .. import enforcement, flow, responses, session
+from .. import enforcement, flow, ledger, responses, session, steps
 from ..client import AuthsignalError
 from ..client.types import Authenticator
 from ..conf import get_client, get_settings
-from ..decision import Decision, Verdict
+from ..decision import Decision, Question, Verdict
 from ..enforcement import Requirement
-from ..flow import Question
 from ..identity import authsignal_id
 from ..models import Kind, revoke_open
 from ..policy import get_policy
@@ -43,7 +42,7 @@ class Line:
 @require_http_methods(["GET", "HEAD", "POST"])
 def authenticators(request: HttpRequest) -> HttpResponseBase:
     """GET lists them; POST `remove=<id>` removes one, POST `add=1` goes to Authsignal's own page to add one."""
-    refused = flow.run(enforcement.check(request, Requirement(action=get_settings().MANAGE_ACTION)))
+    refused = steps.run(enforcement.check(request, Requirement(action=get_settings().MANAGE_ACTION)))
     if refused is not None:
         return refused
     try:
@@ -54,7 +53,7 @@ def authenticators(request: HttpRequest) -> HttpResponseBase:
     except AuthsignalError as exc:
         logger.error("Authsignal could not be asked about authenticators: %s", exc)
         here = reverse("authsignal:authenticators")
-        return responses.page(request, "unreachable", {"retry_url": here, "hint": flow.emulator_hint()}, status=503)
+        return responses.page(request, "unreachable", {"retry_url": here, "hint": ledger.emulator_hint()}, status=503)
 
 
 def _own(request: HttpRequest) -> list[Authenticator]:
@@ -110,7 +109,7 @@ def _add(request: HttpRequest) -> HttpResponse:
         return_to=reverse("authsignal:authenticators"),
         scopes=SCOPES,
     )
-    decision: Decision = flow.run(flow.ask_settings(request, question))
+    decision: Decision = steps.run(flow.ask_settings(request, question))
     if decision.verdict is Verdict.CHALLENGE:
         return responses.go(request, responses.challenge_path(decision))
     return responses.respond(request, decision)

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
-from .. import flow
+from .. import flow, steps
 from .outcome import as_page
 
 
@@ -15,5 +15,5 @@ from .outcome import as_page
 def callback(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     """Finishes a challenge. The token leaves the address bar by a redirect, whatever comes of it."""
     token = request.GET.get("token")
-    finished = flow.run(flow.finish(request, challenge_id, token))
+    finished = steps.run(flow.finish(request, challenge_id, token))
     return as_page(request, challenge_id, finished)

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from .. import addresses, browser, enforcement, flow, responses, session, signin
+from .. import addresses, browser, enforcement, flow, responses, reviews, session, signin, steps
 from ..client import ConfigurationError
 from ..conf import get_settings
 from ..decision import Decision, Verdict
@@ -85,7 +85,7 @@ def challenges(request: HttpRequest) -> HttpResponse:
     question = enforcement.question_for(request, user, policy)
     asked = body.get("returnTo")
     back = addresses.local(request, asked) if isinstance(asked, str) else ""
-    decision = flow.run(flow.ask(request, replace(question, return_to=back or "/")))
+    decision = steps.run(flow.ask(request, replace(question, return_to=back or "/")))
     if decision.passed:
         return _json(request, {"action": action, "passed": True})
     return responses.problem(request, decision)
@@ -106,7 +106,7 @@ def challenge(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
         # Nothing about it is told to another browser, not even whether it was finished.
         return failed(request, "foreign") if page else bad(request, "There is no such challenge.", 404)
     if row.status == Status.REVIEW:
-        released = flow.run(flow.look_at_review(request, row)) if request.method == "GET" else False
+        released = steps.run(reviews.look_at_review(request, row)) if request.method == "GET" else False
         if released:
             return _released(request, row)
         row.refresh_from_db()
@@ -170,7 +170,7 @@ def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     except BadRequest as exc:
         return bad(request, str(exc))
     token = body.get("token")
-    finished = flow.run(flow.finish(request, challenge_id, token if isinstance(token, str) else None))
+    finished = steps.run(flow.finish(request, challenge_id, token if isinstance(token, str) else None))
     row = finished.row
     if not finished.ok or row is None:
         reason = finished.reason if finished.reason != "foreign" else "gone"

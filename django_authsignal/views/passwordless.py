@@ -13,11 +13,10 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from .. import addresses, enforcement, flow, responses, signin
+from .. import addresses, enforcement, flow, ledger, responses, signin, steps
 from ..client import AuthsignalError
 from ..conf import get_client
-from ..decision import Verdict
-from ..flow import Question
+from ..decision import Question, Verdict
 from ..identity import authsignal_id, client_ip, digest
 from ..models import Kind
 from ..policy import passwordless
@@ -63,7 +62,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return responses.page(
             request,
             "unreachable",
-            {"retry_url": request.get_full_path(), "hint": flow.emulator_hint()},
+            {"retry_url": request.get_full_path(), "hint": ledger.emulator_hint()},
             status=503,
         )
     if user is None or not enrolled:
@@ -80,7 +79,7 @@ def _ask(request: HttpRequest, form: UsernameForm, user: AbstractBaseUser) -> Ht
         return_to=signin.destination(request),
         backend=signin.default_backend(),
     )
-    decision = flow.run(flow.ask(request, question))
+    decision = steps.run(flow.ask(request, question))
     if decision.passed and enforcement.signed_in_user(request) == user:
         return responses.go(request, question.return_to)
     if decision.verdict is Verdict.CHALLENGE or decision.verdict is Verdict.UNREACHABLE:

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
 
-from django_authsignal import flow
+from django_authsignal import steps
 from django_authsignal.models import Challenge, Status
 from tests.conftest import PASSWORD, Browser, newest
 
@@ -19,7 +19,7 @@ def _atomic_requests(transactional_db, authsignal):
     send = authsignal.send
 
     def spy(*args, **kwargs):
-        open_during_calls.append(flow.in_transaction())
+        open_during_calls.append(steps.in_transaction())
         return send(*args, **kwargs)
 
     authsignal.send = spy

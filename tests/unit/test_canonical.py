@@ -1,6 +1,6 @@
 """One value, one spelling: what a person sees alike hashes alike, and nothing else does."""
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -50,7 +50,7 @@ def test_equal_values_agree(one, other):
         ("", "0"),
         ("1.2.3", "12.3"),
         ("--1", "1"),
-        (datetime(2026, 1, 2, tzinfo=timezone.utc), date(2026, 1, 2)),
+        (datetime(2026, 1, 2, tzinfo=UTC), date(2026, 1, 2)),
     ],
 )
 def test_different_values_differ(one, other):

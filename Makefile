@@ -1,0 +1,59 @@
+# `make` alone prints this menu. Everything runs in .venv, made on first use.
+PYTHON ?= python3
+PORT ?= 8000
+EMULATOR_PORT ?= 9000
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs clean
+
+help: ## Show this menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Serve the example bank (PORT=8000) with the emulator (EMULATOR_PORT=9000)
+	@exec $(BIN)/python -m example_project.demo --port $(PORT) --emulator-port $(EMULATOR_PORT)
+
+test: $(VENV)/.test ## Run the whole suite, browser included (DATABASE_URL= and CACHE_URL= choose where)
+	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -X dev -m pytest $(ARGS)
+
+check: $(VENV)/.check ## Lint, types, docs, migrations, wheel and sdist
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+	$(BIN)/python -m django makemigrations --check --dry-run --settings django_authsignal.emulator.settings
+	$(BIN)/python -m pip check
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build
+	$(BIN)/python tests/check_distribution.py
+
+bench: $(VENV)/.test ## Measure ratios against the official SDK and login_required
+	$(BIN)/python benchmarks/track_call.py
+	$(BIN)/python benchmarks/fresh_pass.py
+
+docs: $(VENV)/.check ## Build the documentation into docs/_build
+	$(BIN)/python -m sphinx -n -W -b html docs docs/_build
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .demo docs/_build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name yours: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is too old. Install Python 3.11 or newer, or name yours: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+# One stamp for each set of requirements, made anew when setup.cfg changes.
+$(VENV)/.demo: $(BIN)/python setup.cfg
+	@echo "Installing the demo into $(VENV) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[emulator]'
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python setup.cfg
+	@echo "Installing the tests into $(VENV) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.check: $(BIN)/python setup.cfg
+	@echo "Installing the checks into $(VENV) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[check,docs]'
+	@touch $@ $(VENV)/.test $(VENV)/.demo

@@ -1,0 +1,256 @@
+"""Writing down: rows of the ledger, the passes and open challenges that go with them, and who is told."""
+
+import ipaddress
+import logging
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from . import addresses, browser, session, signals
+from .binding import request_scope
+from .client import Unreachable
+from .conf import EMULATOR_COMMAND, get_settings, option
+from .decision import Decision, Question, Verdict
+from .identity import authsignal_id, client_ip, fingerprint, get_user, same, track_attributes
+from .models import Challenge, Channel, Status
+from .policy import label_for
+
+logger = logging.getLogger("django_authsignal")
+
+USER_AGENT_LENGTH = 512
+
+
+def new_row(request: HttpRequest, question: Question) -> Challenge:
+    """The row to be, not yet in the database: its id goes to Authsignal first."""
+    policy, now = question.policy, timezone.now()
+    return Challenge(
+        id=uuid.uuid4(),
+        kind=question.kind,
+        channel=Channel.BROWSER,
+        action=policy.action,
+        user_pk=str(question.user.pk),
+        authsignal_id=authsignal_id(question.user)[:512],
+        tenant=option("TENANT_ID", request)[:128],
+        backend=question.backend,
+        browser=browser.ensure(request),
+        fingerprint=fingerprint(question.user),
+        scope=question.bound.scope,
+        bound=dict(question.bound.hashes),
+        method=(request.method or "")[:10],
+        path=addresses.local(request, request.get_full_path()),
+        return_to=addresses.local(request, question.return_to),
+        single_use=policy.single_use,
+        finish_in_view=question.finish_in_view,
+        password_at=now if question.password_proved else None,
+        methods=None if policy.methods is None else sorted(policy.methods),
+        max_age=policy.max_age,
+        ip_address=_address(request),
+        user_agent=_user_agent(request),
+        created_at=now,
+        expires_at=now + timedelta(seconds=policy.challenge_age),
+    )
+
+
+def _address(request: HttpRequest) -> str | None:
+    found = client_ip(request)
+    return found if found and _is_address(found) else None
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _user_agent(request: HttpRequest) -> str:
+    return request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_LENGTH]
+
+
+def track_call(request: HttpRequest, question: Question, row: Challenge) -> dict[str, Any]:
+    callback = reverse("authsignal:callback", args=[row.pk])
+    attributes: dict[str, Any] = {
+        "user_id": authsignal_id(question.user),
+        "action": question.policy.action,
+        "idempotency_key": str(row.pk),
+        "redirect_url": addresses.public_origin(request) + callback,
+        "ip_address": row.ip_address,
+        "user_agent": row.user_agent or None,
+        "device_id": request.COOKIES.get("__as_aid", "")[:64] or None,
+        "custom": dict(question.bound.custom) or None,
+    }
+    if question.scopes:
+        attributes |= {"scope": question.scopes, "redirect_to_settings": True}
+    return attributes | track_attributes(request, question.user, question.policy.action)
+
+
+def remember(request: HttpRequest, question: Question, row: Challenge, *, url: str, token: str) -> None:
+    kept = session.OpenChallenge(
+        id=str(row.pk),
+        action=row.action,
+        kind=str(row.kind),
+        user=row.user_pk,
+        scope=scope_of(request, question),
+        url=url,
+        token=token,
+        expires=row.expires_at.timestamp(),
+    )
+    pushed = session.remember(request, kept)
+    if pushed:
+        Challenge.objects.filter(pk__in=pushed, status=Status.OPEN).update(
+            status=Status.EXPIRED, reason="pushed_out", closed_at=timezone.now(), return_to=""
+        )
+
+
+def close(request: HttpRequest, question: Question, row: Challenge, status: Status, verdict: Verdict) -> Decision:
+    row.status, row.closed_at, row.return_to = status, timezone.now(), ""
+    row.save(force_insert=True)
+    return decide(question, verdict, row)
+
+
+def deny(request: HttpRequest, question: Question, row: Challenge, reason: str) -> Decision:
+    row.reason = reason
+    decision = close(request, question, row, Status.DENIED, Verdict.DENY)
+    signals.action_blocked.send(Challenge, request=request, user=question.user, challenge=row, reason=reason)
+    if question.signs_in:
+        login_failed(request, question.user)
+    return decision
+
+
+def let_through(request: HttpRequest, question: Question, row: Challenge, status: Status) -> Decision:
+    """Lets this request (at sign-in: this session) through without a proof."""
+    if question.release and not question.signs_in:
+        row.status, row.scope = Status.RELEASED, scope_of(request, question)
+        row.save(force_insert=True)
+        grant(request, question.user, row, at=timezone.now(), one_request=True)
+        return decide(question, Verdict.REPEAT, row)
+    decision = close(request, question, row, status, Verdict.PASS)
+    if question.signs_in:
+        degraded = status == Status.DEGRADED
+        request._authsignal_let_in = (row, degraded)  # type: ignore[attr-defined] # its pass is written by login()
+    return decision
+
+
+def unreachable(request: HttpRequest, question: Question, row: Challenge, error: Unreachable) -> Decision:
+    policy = question.policy
+    logger.error("Authsignal could not be asked about %s: %s", policy.action, error)
+    row.reason = type(error).__name__
+    if policy.on_unreachable == "allow" and not policy.strict:
+        decision = let_through(request, question, row, Status.DEGRADED)
+    else:
+        decision = close(request, question, row, Status.UNREACHABLE, Verdict.UNREACHABLE)
+    signals.authsignal_unreachable.send(Challenge, request=request, user=question.user, challenge=row, error=error)
+    return replace(decision, hint=emulator_hint())
+
+
+def emulator_hint() -> str:
+    """In development, the command that mends an emulator that does not answer; "" otherwise."""
+    settings = get_settings()
+    if not settings.emulator:
+        return ""
+    return f"The emulator does not answer at {settings.API_URL}. Start it: {EMULATOR_COMMAND}"
+
+
+def unchanged(row: Challenge, user: AbstractBaseUser) -> bool:
+    """True when the user is active and as they were when the challenge began."""
+    return bool(user.is_active) and same(row.fingerprint, fingerprint(user))
+
+
+def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | None:
+    """The row's user, read afresh after the slow call: active, unchanged and, unless this signs them in, signed in."""
+    user = get_user(row.user_pk)
+    if user is None or not unchanged(row, user):
+        return None
+    if not row.signs_in and str(getattr(request.user, "pk", None)) != row.user_pk:
+        return None
+    return user
+
+
+def grant(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    row: Challenge,
+    *,
+    at: datetime,
+    one_request: bool,
+    degraded: bool = False,
+) -> None:
+    session.grant(
+        request,
+        user,
+        id=row.pk,
+        action=row.action,
+        at=at,
+        max_age=session.DEGRADED_AGE if degraded else row.max_age,
+        scope=row.scope,
+        method=row.verification_method,
+        tenant=row.tenant,
+        one_request=one_request,
+        degraded=degraded,
+        bind=row.bound,
+    )
+
+
+def grant_at_login(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """After `login()`: writes the sign-in pass of somebody who proved it in this request, or was let in."""
+    proved = getattr(request, "_authsignal_proved", None)
+    if proved is not None and proved.user_pk == str(user.pk):
+        sign_in_proved(request, user, proved)
+        del request._authsignal_proved  # type: ignore[attr-defined]
+    row, degraded = getattr(request, "_authsignal_let_in", (None, False))
+    if row is not None and row.user_pk == str(user.pk):
+        grant(request, user, row, at=timezone.now(), one_request=False, degraded=degraded)
+        _keep_password_age(request, row)
+        del request._authsignal_let_in  # type: ignore[attr-defined]
+
+
+def sign_in_proved(request: HttpRequest, user: AbstractBaseUser, row: Challenge) -> None:
+    """After `login()`: writes the sign-in pass for a proved (or released) row."""
+    at = row.proved_at or timezone.now()
+    grant(request, user, row, at=at, one_request=False)
+    _keep_password_age(request, row)
+
+
+def _keep_password_age(request: HttpRequest, row: Challenge) -> None:
+    if row.password_at:
+        session.password_proved(request, row.password_at.timestamp())
+
+
+def failed(request: HttpRequest, row: Challenge, reason: str) -> None:
+    user = get_user(row.user_pk)
+    signals.challenge_failed.send(Challenge, request=request, user=user, challenge=row, reason=reason)
+    if row.signs_in and user is not None:
+        login_failed(request, user)
+
+
+def login_failed(request: HttpRequest, user: AbstractBaseUser) -> None:
+    # As django.contrib.auth sends it, so that lock-outs count a failed proof as a failed login.
+    credentials = {get_user_model().USERNAME_FIELD: user.get_username()}
+    user_login_failed.send(sender=__name__, credentials=credentials, request=request)
+
+
+def scope_of(request: HttpRequest, question: Question) -> str:
+    return question.bound.scope if question.policy.single_use else request_scope(request, question.bound.scope)
+
+
+def decide(question: Question, verdict: Verdict, row: Challenge | None = None, **values: Any) -> Decision:
+    return Decision(
+        verdict=verdict,
+        action=question.policy.action,
+        label=label_for(question.policy, question.bound.custom),
+        challenge_id=row.pk if row else None,
+        expires_at=row.expires_at if row else None,
+        return_to=question.return_to,
+        reason=row.reason if row else "",
+        signs_in=question.signs_in,
+        **values,
+    )
