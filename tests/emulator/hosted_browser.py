@@ -1,0 +1,105 @@
+"""A browser, a passkey device and a small app for the tests of the hosted pages."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import BrowserContext, Page
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class App:
+    """The project's side: an address to come back to. On 127.0.0.1, so that coming from localhost is cross-site."""
+
+    def __init__(self) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = b"<!doctype html><title>App</title><h1>Back in the app</h1>"
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.callback = f"{self.url}/callback/?next=%2Fa%20b"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+@dataclass
+class Visitor:
+    """A page that remembers what the browser complained about."""
+
+    page: Page
+    app: App
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> None:
+        self.page.goto(url)
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def follow(self, name: str) -> None:
+        self.page.get_by_role("link", name=name).first.click()
+
+    def type_code(self, code: str, button: str) -> None:
+        self.page.locator("#code").fill(code)
+        self.press(button)
+
+    def returned(self) -> dict[str, list[str]]:
+        """The query with which the browser came back to the app."""
+        self.page.wait_for_url(f"{self.app.url}/callback/**")
+        return parse_qs(urlsplit(self.page.url).query)
+
+
+def visitor(context: BrowserContext, app: App) -> Visitor:
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    made = Visitor(page, app)
+
+    def note(text: str) -> None:
+        if "Content Security Policy" in text or "Uncaught" in text:
+            made.complaints.append(text)
+
+    page.on("console", lambda message: note(message.text))
+    page.on("pageerror", lambda error: made.complaints.append(str(error)))
+    return made
+
+
+def add_passkey_device(page: Page) -> None:
+    """A device with a screen lock that says yes at once."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable", {"enableUI": False})
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
