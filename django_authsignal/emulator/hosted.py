@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -140,12 +141,12 @@ def send_error(problem: Problem) -> str:
 
 
 def _challenge(
-    request: HttpRequest, visit: Visit, template: str, method: Method, context: dict[str, object]
+    request: HttpRequest, visit: Visit, template: str, method: Method, context: Mapping[str, object]
 ) -> HttpResponse:
     if method not in ways.usable(visit):
         return HttpResponseRedirect(visit.link("challenge"))
-    context |= {"action_url": request.path, "ways": ways.to_prove(visit, besides=method)}
-    return page(request, template, visit, context)
+    common = {"action_url": request.path, "ways": ways.to_prove(visit, besides=method)}
+    return page(request, template, visit, {**context, **common})
 
 
 def _closed(request: HttpRequest, visit: Visit) -> HttpResponse | None:

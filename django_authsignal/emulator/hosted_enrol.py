@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pyotp
@@ -88,7 +89,7 @@ def enrol_email(request: HttpRequest, visit: Visit) -> HttpResponse:
     return _enrol(request, visit, "enrol_email", context)
 
 
-def _enrol(request: HttpRequest, visit: Visit, template: str, context: dict[str, object]) -> HttpResponse:
+def _enrol(request: HttpRequest, visit: Visit, template: str, context: Mapping[str, object]) -> HttpResponse:
     return page(request, template, visit, {**context, "action_url": request.path, "choose_url": visit.link("enrol")})
 
 

@@ -90,8 +90,8 @@ def visitor(context: BrowserContext, app: App) -> Visitor:
     return made
 
 
-def add_passkey_device(page: Page) -> None:
-    """A device with a screen lock that says yes at once."""
+def add_passkey_device(page: Page, *, knows_its_owner: bool = True) -> None:
+    """A device with a screen lock; it says yes at once, or no when it does not know its owner."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable", {"enableUI": False})
     options = {
@@ -99,7 +99,7 @@ def add_passkey_device(page: Page) -> None:
         "transport": "internal",
         "hasResidentKey": True,
         "hasUserVerification": True,
-        "isUserVerified": True,
+        "isUserVerified": knows_its_owner,
         "automaticPresenceSimulation": True,
     }
     session.send("WebAuthn.addVirtualAuthenticator", {"options": options})

@@ -96,11 +96,9 @@ def test_a_passkey_is_enrolled_and_then_proves_a_step(
 def test_a_device_that_refuses_leaves_a_friendly_message_and_another_try(
     visit: Visitor, track: Callable[..., Any]
 ) -> None:
+    add_passkey_device(visit.page, knows_its_owner=False)
     visit.open(track()["url"])
     visit.follow("Passkey")
-    # Gesture, but no device at all: the browser gives up with NotAllowedError.
-    session = visit.page.context.new_cdp_session(visit.page)
-    session.send("WebAuthn.enable", {"enableUI": False})
     visit.press("Create passkey")
     expect(visit.page.get_by_role("alert").first).to_contain_text("try again", ignore_case=True)
     expect(visit.page.get_by_role("button", name="Create passkey")).to_be_enabled()
