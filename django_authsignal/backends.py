@@ -75,7 +75,7 @@ class AuthsignalBackendMixin:
         question = enforcement.sign_in_question(request, user, signin.backend_path(type(self)))
         if self._confirms(request, user):
             session.password_proved(request)
-        if steps.in_transaction() and not flow.peek(request, question):
+        if steps.in_transaction() and not flow.peek(request, question.user, question.policy, question.bound):
             raise ChallengeRequired(question=question)
         return request, question
 

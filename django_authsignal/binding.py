@@ -29,12 +29,17 @@ class Bound:
     scope: str = ""  # what a pass must match: "" when neither bind nor CUSTOM narrows it
 
 
+NOTHING = Bound()
+
+
 def read(request: HttpRequest, policy: Policy) -> Bound:
     """Reads what the policy binds from the request.
 
     Raises BadRequest when a bound field is absent, repeated, or in a body that is neither a form nor JSON: what is
     proved and what the view reads must be the same values.
     """
+    if not policy.single_use and policy.custom is None:
+        return NOTHING
     values = _bound_values(request, policy)
     hashes = {name: digest("field", name, canonical(value)) for name, value in values.items()}
     custom = dict(policy.custom(request)) if policy.custom else {}

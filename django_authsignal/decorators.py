@@ -64,15 +64,23 @@ def marked(view: View, requirement: Requirement) -> View:
 
         @wraps(view)
         async def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
-            answer = await steps.arun(enforcement.check(_request(request, args), requirement))
-            return await view(request, *args, **kwargs) if answer is None else answer
+            actual = _request(request, args)
+            if not enforcement.gate(actual).answered(requirement):
+                answer = await steps.arun(enforcement.check(actual, requirement))
+                if answer is not None:
+                    return answer
+            return await view(request, *args, **kwargs)
 
     else:
 
         @wraps(view)
         def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
-            answer = steps.run(enforcement.check(_request(request, args), requirement))
-            return view(request, *args, **kwargs) if answer is None else answer
+            actual = _request(request, args)
+            if not enforcement.gate(actual).answered(requirement):
+                answer = steps.run(enforcement.check(actual, requirement))
+                if answer is not None:
+                    return answer
+            return view(request, *args, **kwargs)
 
     mark(guarded, requirement)
     return guarded  # type: ignore[return-value]

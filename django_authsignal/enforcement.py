@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser
@@ -86,8 +86,8 @@ class RequestGate:
 
     def passed(self, action: str, max_age: int | None = None) -> bool:
         """True while the user has a pass for the action; no network, nothing is spent."""
-        question = self._question(policy_of(action, max_age=max_age))
-        return question is not None and flow.peek(self._request, question)
+        policy, user = policy_of(action, max_age=max_age), signed_in_user(self._request)
+        return user is not None and flow.peek(self._request, user, policy, read_bound(self._request, policy))
 
     def seconds_left(self, action: str) -> int | None:
         """Seconds the action's pass still counts; 0 without one, None for as long as the session."""
@@ -101,7 +101,7 @@ class RequestGate:
 
     def _known(self, question: Question) -> Decision | None:
         """What can be said without a call: a pass, or, in a transaction, that the middleware must ask outside it."""
-        if flow.peek(self._request, question):
+        if flow.peek(self._request, question.user, question.policy, question.bound):
             return Decision(Verdict.PASS, question.policy.action)
         if steps.in_transaction():
             _must_be_guarded(self.guarded, question.policy)
@@ -129,7 +129,7 @@ class RequestGate:
         Code inside the view that asks for the same action then finds it spent for this request. Were it spent in
         there, a view that fails after its effect would hand it back (one proof, many payments).
         """
-        waiting = [item for item in session.passes(self._request) if item.one_request]
+        waiting = session.one_request_passes(self._request)
         user = signed_in_user(self._request) if waiting else None
         for item in waiting if user else ():
             question = self._spendable(item)
@@ -163,7 +163,10 @@ def gate(request: HttpRequest) -> RequestGate:
 def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
     """The signed-in user, or None."""
     user = getattr(request, "user", None)
-    return user if user is not None and user.is_authenticated else None
+    if user is None or not user.is_authenticated:
+        return None
+    # Django's request.user is a lazy wrapper, and each attribute read through it costs as much as a small call.
+    return cast("AbstractBaseUser", getattr(user, "_wrapped", user))
 
 
 def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Question:
@@ -219,21 +222,24 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     """Asks the gate what a view's decorator asks; None when the view may run, else the answer to give instead."""
     own = gate(request)
     policy = requirement.policy()
-    if own.answered(requirement) or not requirement.applies(request, policy):
+    if not requirement.applies(request, policy):
         return None
     user = signed_in_user(request)
     if user is None:
         return None if requirement.anonymous_passes else responses.respond(request, _anonymous(request, policy))
-    question = question_for(request, user, policy)
+    bound = read_bound(request, policy)
+    if flow.peek(request, user, policy, bound):
+        own.note(requirement, bound)
+        return None
     if policy.single_use and steps.in_transaction() and not own.guarded:
         _must_be_guarded(own.guarded, policy)
-    forged = None if flow.peek(request, question) else responses.refuse_forged(request)
+    forged = responses.refuse_forged(request)
     if forged:
         return forged
-    decision = yield from flow.ask(request, question)
+    decision = yield from flow.ask(request, question_for(request, user, policy))
     if not decision.passed:
         return responses.respond(request, decision)
-    own.note(requirement, question.bound)
+    own.note(requirement, bound)
     return None
 
 

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from . import addresses, browser, ledger, reviews, session, signals
+from .binding import Bound
 from .client import Refused, Unreachable
 from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
@@ -30,7 +31,7 @@ logger = logging.getLogger("django_authsignal")
 
 def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     """Decides. No network and no query while a pass is fresh; else one call to Authsignal (`track`)."""
-    if peek(request, question):
+    if peek(request, question.user, question.policy, question.bound):
         return ledger.decide(question, Verdict.PASS)
     if question.policy.single_use and spend(request, question):
         return ledger.decide(question, Verdict.PASS)
@@ -48,22 +49,18 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
 
 def ask_settings(request: HttpRequest, question: Question) -> Steps[Decision]:
     """Opens Authsignal's own page for managing authenticators, for somebody who has a pass for MANAGE_ACTION."""
-    if not peek(request, question):
+    if not peek(request, question.user, question.policy, question.bound):
         return ledger.decide(question, Verdict.DENY)
     return (yield from _track(request, question))
 
 
-def peek(request: HttpRequest, question: Question) -> bool:
-    """True when a pass answers the question already; reads the session and the request, nothing else."""
-    scope, once = question.bound.scope, ledger.scope_of(request, question)
-    fits = partial(session.fits, request, question.user, question.policy, scope=scope, request_scope=once)
-    spent: list[session.Pass] = getattr(request, "_authsignal_spent", [])
-    if any(item.action == question.policy.action and fits(item) for item in spent):
-        return True
-    if question.policy.single_use:
-        return False
-    found = session.find(request, question.user, question.policy, scope=scope)
-    return found is not None and not found.one_request
+def peek(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> bool:
+    """True when a pass answers already; reads the session and the request, nothing else. The way most requests go."""
+    for item in getattr(request, "_authsignal_spent", ()):
+        once = ledger.scope_of(request, policy, bound)
+        if item.action == policy.action and session.fits(request, user, policy, item, bound.scope, once):
+            return True
+    return not policy.single_use and session.find(request, user, policy, scope=bound.scope) is not None
 
 
 def spend(request: HttpRequest, question: Question) -> bool:
@@ -76,7 +73,7 @@ def spend(request: HttpRequest, question: Question) -> bool:
         question.user,
         question.policy,
         scope=question.bound.scope,
-        request_scope=ledger.scope_of(request, question),
+        request_scope=ledger.scope_of(request, question.policy, question.bound),
     )
     if not found or not found.one_request:
         return False
@@ -106,7 +103,7 @@ def _reuse(request: HttpRequest, question: Question) -> Challenge | None:
         question.policy.action,
         str(question.kind),
         str(question.user.pk),
-        ledger.scope_of(request, question),
+        ledger.scope_of(request, question.policy, question.bound),
     )
     for item in session.open_challenges(request):
         if (item.action, item.kind, item.user, item.scope) != wanted:
@@ -271,8 +268,8 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
 def _review(request: HttpRequest, question: Question, row: Challenge, tracked: Tracked) -> Decision:
     row.status = Status.REVIEW
     row.expires_at = timezone.now() + timedelta(seconds=question.policy.review_max_age)
-    if not question.signs_in:
-        row.scope = ledger.scope_of(request, question)  # it may release this one request, no other
+    if not question.signs_in:  # it may release this one request, no other
+        row.scope = ledger.scope_of(request, question.policy, question.bound)
     row.save(force_insert=True)
     ledger.remember(request, question, row, url="", token="")
     browser.remember_start(request, row.pk)

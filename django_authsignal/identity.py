@@ -1,12 +1,16 @@
 """Who it is: the user as Authsignal knows them, as they were when a proof began, and where they come from."""
 
+import hashlib
+import hmac
+from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.encoding import force_bytes
 
 from .client import ConfigurationError
 from .conf import get_settings, resolve
@@ -16,23 +20,29 @@ SALT = "django_authsignal."
 
 def digest(purpose: str, *parts: str) -> str:
     """A keyed hash of the parts, told apart by purpose; lengths are hashed too, so that parts cannot be shifted."""
-    message = "".join(f"{len(part)}:{part}" for part in parts)
-    return salted_hmac(SALT + purpose, message, algorithm="sha256").hexdigest()
+    message = "".join([f"{len(part)}:{part}" for part in parts])
+    return hmac.digest(_key(settings.SECRET_KEY, purpose), message.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+@lru_cache(maxsize=64)
+def _key(secret: str | bytes, purpose: str) -> bytes:
+    # As django.utils.crypto.salted_hmac derives its keys; kept, because every guarded request needs two of them.
+    return hashlib.sha256((SALT + purpose).encode() + force_bytes(secret)).digest()
 
 
 def same(one: str, other: str) -> bool:
     """Compares two digests in constant time; an empty one equals nothing."""
-    return bool(one) and bool(other) and constant_time_compare(one, other)
+    return bool(one) and bool(other) and hmac.compare_digest(one.encode(), other.encode())
 
 
 def authsignal_id(user: AbstractBaseUser) -> str:
     """The userId that Authsignal knows this user by: prefix and primary key, unless USER_ID says otherwise."""
-    settings = get_settings()
-    make = resolve(settings.USER_ID)
+    ours = get_settings()
+    make = resolve(ours.USER_ID)
     found = make(user) if make else user.pk
     if found is None or str(found) == "":
         raise ConfigurationError("USER_ID gave no id for a user. Return a stable, non-empty string for every user.")
-    return f"{settings.USER_ID_PREFIX}{found}"
+    return f"{ours.USER_ID_PREFIX}{found}"
 
 
 def get_user(user_pk: str) -> AbstractBaseUser | None:
@@ -49,7 +59,7 @@ def fingerprint(user: AbstractBaseUser) -> str:
     """Changes with the user's password, e-mail and active flag: what was proved for the user of before is void."""
     email = getattr(user, user.get_email_field_name(), "") if hasattr(user, "get_email_field_name") else ""
     auth_hash = user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
-    return digest("user", str(user.pk), auth_hash, str(email or ""), str(bool(user.is_active)))
+    return digest("user", str(user.pk), auth_hash, str(email or ""), "active" if user.is_active else "inactive")
 
 
 def client_ip(request: HttpRequest) -> str | None:

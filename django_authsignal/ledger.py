@@ -15,13 +15,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from . import addresses, browser, session, signals
-from .binding import request_scope
+from .binding import Bound, request_scope
 from .client import Unreachable
 from .conf import EMULATOR_COMMAND, get_settings, option
 from .decision import Decision, Question, Verdict
 from .identity import authsignal_id, client_ip, fingerprint, get_user, same, track_attributes
 from .models import Challenge, Channel, Status
-from .policy import label_for
+from .policy import Policy, label_for
 
 logger = logging.getLogger("django_authsignal")
 
@@ -99,7 +99,7 @@ def remember(request: HttpRequest, question: Question, row: Challenge, *, url: s
         action=row.action,
         kind=str(row.kind),
         user=row.user_pk,
-        scope=scope_of(request, question),
+        scope=scope_of(request, question.policy, question.bound),
         url=url,
         token=token,
         expires=row.expires_at.timestamp(),
@@ -129,7 +129,7 @@ def deny(request: HttpRequest, question: Question, row: Challenge, reason: str) 
 def let_through(request: HttpRequest, question: Question, row: Challenge, status: Status) -> Decision:
     """Lets this request (at sign-in: this session) through without a proof."""
     if question.release and not question.signs_in:
-        row.status, row.scope = Status.RELEASED, scope_of(request, question)
+        row.status, row.scope = Status.RELEASED, scope_of(request, question.policy, question.bound)
         row.save(force_insert=True)
         grant(request, question.user, row, at=timezone.now(), one_request=True)
         return decide(question, Verdict.REPEAT, row)
@@ -238,8 +238,9 @@ def login_failed(request: HttpRequest, user: AbstractBaseUser) -> None:
     user_login_failed.send(sender=__name__, credentials=credentials, request=request)
 
 
-def scope_of(request: HttpRequest, question: Question) -> str:
-    return question.bound.scope if question.policy.single_use else request_scope(request, question.bound.scope)
+def scope_of(request: HttpRequest, policy: Policy, bound: Bound) -> str:
+    """What a pass for this one request must match: its method, path and query, and what is bound."""
+    return bound.scope if policy.single_use else request_scope(request, bound.scope)
 
 
 def decide(question: Question, verdict: Verdict, row: Challenge | None = None, **values: Any) -> Decision:

@@ -76,7 +76,7 @@ class SignInMixin:
             return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
         user = form.get_user()
         question = enforcement.sign_in_question(request, user, user.backend, finish_in_view=True)
-        if steps.in_transaction() and not flow.peek(request, question):
+        if steps.in_transaction() and not flow.peek(request, question.user, question.policy, question.bound):
             raise ChallengeRequired(question=question)
         decision = steps.run(flow.ask(request, question))
         if not decision.passed:

@@ -45,6 +45,8 @@ class Policy:
 
     def narrowed(self, *, max_age: int | None = None, bind: Bind = ()) -> "Policy":
         """This policy, asked for more strictly. Raises ConfigurationError when it would ask for less."""
+        if max_age is None and not bind:
+            return self
         if max_age is not None:
             _check_age(self, max_age)
         return replace(self, max_age=self.max_age if max_age is None else max_age, bind=bind or self.bind)

@@ -6,10 +6,10 @@ the user, the user's state and the browser; one that does not fit is not a pass.
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
@@ -27,9 +27,10 @@ PASSWORD_AGE = 300  # seconds in which a proved password lets somebody enrol at 
 SKEW = 60  # seconds that a proof may seem to come from the future
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """A proof that may still count. `at` is Unix seconds; `max_age` seconds, None: as long as the session."""
+
+    # A tuple, not a frozen dataclass: every guarded request makes one, and this costs a third.
 
     id: str
     action: str
@@ -115,7 +116,7 @@ def grant(
     )
     kept = list(_store(request).get("passes", {}).values())
     kept = [item for item in kept if not _replaced(item, made)][-(MAX_PASSES - 1) :]
-    _write(request, passes={item["id"]: item for item in [*kept, asdict(made)]})
+    _write(request, passes={item["id"]: item for item in [*kept, made._asdict()]})
 
 
 def _replaced(old: Mapping[str, Any], new: Pass) -> bool:
@@ -129,18 +130,17 @@ def find(
 
     `scope` is what the policy binds; `request_scope` the one request that an ALLOW or a review may have released.
     """
-    for found in passes(request):
-        if found.action == policy.action and fits(request, user, policy, found, scope, request_scope):
+    for item in _store(request).get("passes", {}).values():
+        found = _read(item) if item.get("action") == policy.action else None
+        if found and fits(request, user, policy, found, scope, request_scope):
             return found
     return None
 
 
-def passes(request: HttpRequest) -> Iterator[Pass]:
-    """Every pass that was written in this session, those that no longer count among them."""
-    for item in _store(request).get("passes", {}).values():
-        found = _read(item)
-        if found:
-            yield found
+def one_request_passes(request: HttpRequest) -> list[Pass]:
+    """The passes of this session that were given for one request, those that no longer count among them."""
+    items = _store(request).get("passes", {}).values()
+    return [found for found in (_read(item) for item in items if item.get("one_request")) if found]
 
 
 def _read(item: Any) -> Pass | None:
@@ -154,10 +154,12 @@ def fits(
     request: HttpRequest, user: AbstractBaseUser, policy: Policy, found: Pass, scope: str, request_scope: str
 ) -> bool:
     """True when this pass counts for this user, policy, browser, tenant, scope and age."""
-    wanted = request_scope if found.one_request and not policy.single_use else scope
+    released = found.one_request and not policy.single_use
+    if released and not request_scope:
+        return False
     return (
         _fresh(found, policy.max_age, policy.challenge_age)
-        and found.scope == wanted
+        and found.scope == (request_scope if released else scope)
         and (not policy.single_use or found.one_request)
         and _proved_enough(found, policy)
         and found.user == str(user.pk)

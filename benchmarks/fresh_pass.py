@@ -1,0 +1,90 @@
+"""A request with a fresh pass, beside Django's `login_required`: microseconds per request, in one process.
+
+Both views answer the same bytes; rounds alternate, and the figure is the difference of medians. Run: make bench
+"""
+
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection, reset_queries  # noqa: E402
+from django.test import Client, override_settings  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+
+from django_authsignal.conf import override_transport  # noqa: E402
+from django_authsignal.models import Challenge  # noqa: E402
+from django_authsignal.testing.fake import FakeAuthsignal  # noqa: E402
+
+LIMIT = 40.0  # microseconds above login_required
+ROUNDS, REQUESTS = 40, 100
+
+
+def signed_in(authsignal: FakeAuthsignal) -> Client:
+    """A browser whose user has proved the step-up."""
+    from django.contrib.auth import get_user_model
+
+    user, _ = get_user_model().objects.get_or_create(username="ada")
+    client = Client(headers={"Accept": "text/html"})
+    client.force_login(user)
+    client.get("/guarded/")
+    row = Challenge.objects.latest("created_at")
+    client.get(f"/authsignal/callback/{row.pk}/", {"token": authsignal.complete(str(row.pk))})
+    return client
+
+
+def microseconds(client: Client, path: str) -> float:
+    """The mean time of one request over a round."""
+    began = time.perf_counter()
+    for _ in range(REQUESTS):
+        client.get(path)
+    return (time.perf_counter() - began) / REQUESTS * 1e6
+
+
+def measure(engine: str) -> float:
+    """Prints one line of the table; returns how much more a fresh pass costs."""
+    authsignal = FakeAuthsignal()
+    with override_settings(SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}"), override_transport(authsignal):
+        client = signed_in(authsignal)
+        calls = len(authsignal.calls)
+        assert client.get("/guarded/").content == client.get("/plain/").content == b"ok"
+        queries = {}
+        for path in ("/plain/", "/guarded/"):
+            with CaptureQueriesContext(connection) as captured:
+                client.get(path)
+            queries[path] = len(captured)
+        reset_queries()
+        plain, guarded = [], []
+        for _ in range(ROUNDS):
+            plain.append(microseconds(client, "/plain/"))
+            guarded.append(microseconds(client, "/guarded/"))
+        assert len(authsignal.calls) == calls, "a fresh pass made a call"
+    # Paired rounds: the machine's drift hits both halves of a pair alike.
+    extra = statistics.median(b - a for a, b in zip(plain, guarded, strict=True))
+    print(
+        f"{engine:16} {statistics.median(plain):10.0f} {queries['/plain/']:8} {statistics.median(guarded):10.0f} "
+        f"{queries['/guarded/']:8} {extra:+10.1f}"
+    )
+    return extra
+
+
+def main() -> int:
+    """0 when every session engine keeps within the limit."""
+    call_command("migrate", verbosity=0)
+    print(f"{'sessions':16} {'login_req':>10} {'queries':>8} {'fresh pass':>10} {'queries':>8} {'extra us':>10}")
+    worst = max(measure(engine) for engine in ("signed_cookies", "cached_db", "db"))
+    print(f"limit: {LIMIT:.0f} us above login_required; worst: {worst:.1f}")
+    return 0 if worst <= LIMIT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
