@@ -32,6 +32,23 @@ class Clear(Enum):
 CLEAR: Final = Clear.CLEAR
 """Given to `update_user` for an attribute: take its value away. (None leaves it as it is.)"""
 
+
+class Sealed:
+    """A text that is sent, and that no repr shows: error reporters collect the variables of every frame."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        # Not a subclass of str: reporters print texts as they are, without asking for their repr.
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "'[hidden]'"
+
+    def reveal(self) -> str:
+        return self._text
+
+
 _EXACT_INT = 2**53  # the largest magnitude below which every integer is a double
 
 _dump = JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False).encode
@@ -62,6 +79,8 @@ def _value(value: Any, where: str) -> Any:
         return value
     if value is CLEAR:
         return None
+    if isinstance(value, Sealed):
+        return value.reveal()
     if isinstance(value, Enum):
         return _value(value.value, where)
     if isinstance(value, (int, float, Decimal)):
@@ -78,18 +97,15 @@ def _value(value: Any, where: str) -> Any:
 
 
 def _number(value: float | Decimal, where: str) -> float | str:
-    if not math.isfinite(value):
+    if isinstance(value, int):
+        return int(value) if abs(value) <= _EXACT_INT else str(int(value))
+    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
         raise ValueError(f"{where} is {value}, which JSON has no word for. Send None or a text instead.")
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, int):
-        return int(value) if abs(value) <= _EXACT_INT else str(int(value))
-    try:
-        near = float(value)
-    except OverflowError:
-        return str(value)
+    near = float(value)  # infinite if there is no double as large
     # Through the shortest text of the double, which is what the other side shows: 0.1 is 0.1 there, too.
-    if not math.isfinite(near) or Decimal(repr(near)) != value:
+    if math.isinf(near) or Decimal(repr(near)) != value:
         return str(value)
     return int(near) if near.is_integer() and abs(near) <= _EXACT_INT else near
 

@@ -154,32 +154,42 @@ class _TlsPool(HTTPSConnectionPool, _Pool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """requests' adapter on the sockets above. `ca_bundle`: a file or directory of certificates to trust."""
+    """requests' adapter on the sockets above. `ca_bundle`: a file or directory of certificates to trust, by the service
+    and by an https proxy alike; certificate and host name are always verified."""
 
     def __init__(self, ca_bundle: str) -> None:
-        self._ca_bundle = ca_bundle
+        self._context = _context(ca_bundle)
         super().__init__(pool_connections=4, pool_maxsize=POOL_SIZE)
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **pool_kwargs: Any
     ) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context(), **pool_kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **pool_kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, ssl_context=self._context(), **proxy_kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        contexts = {"ssl_context": self._context, "proxy_ssl_context": self._context}
+        manager = super().proxy_manager_for(proxy, **contexts, **proxy_kwargs)
+        manager.pool_classes_by_scheme = _POOLS
         return manager
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing to do: the context trusts one bundle and always verifies. (requests would have it read
-        again for every connection, 20 ms each.)"""
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Whatever `verify` says, the context does it; its bundle would be read again for every connection, 20 ms
+        each."""
+        return super().build_connection_pool_key_attributes(request, True, cert)
 
-    def _context(self) -> ssl.SSLContext:
-        context = create_urllib3_context()  # verifies certificate and host name
-        if os.path.isdir(self._ca_bundle):
-            context.load_verify_locations(capath=self._ca_bundle)
-        else:
-            context.load_verify_locations(cafile=self._ca_bundle)
-        context.sslsocket_class = _TlsSocket
-        return context
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing to do, for the same reason."""
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+def _context(ca_bundle: str) -> ssl.SSLContext:
+    context = create_urllib3_context()  # verifies certificate and host name
+    if os.path.isdir(ca_bundle):
+        context.load_verify_locations(capath=ca_bundle)
+    else:
+        context.load_verify_locations(cafile=ca_bundle)
+    context.sslsocket_class = _TlsSocket
+    return context

@@ -16,8 +16,7 @@ from typing import Any, Self, TypeVar
 
 from requests.adapters import BaseAdapter
 
-from ._encode import Clear
-from .errors import UnreadableResponse
+from ._encode import Clear, Sealed
 from .http import Http, segment
 from .types import (
     Action,
@@ -34,6 +33,7 @@ from .types import (
 DEFAULT_API_URL = "https://api.authsignal.com/v1"  # the US region
 
 _ACTION = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+_Query = Mapping[str, str | Sealed | None]
 _T = TypeVar("_T")
 
 
@@ -55,7 +55,9 @@ class Client:
         timeout: float = 5.0,
         transport: BaseAdapter | None = None,
     ) -> None:
-        self._http = Http(api_secret_key, api_url=api_url, timeout=timeout, transport=transport)
+        secret = Sealed(api_secret_key)
+        del api_secret_key  # error reporters show the variables of the frames an exception passes
+        self._http = Http(secret, api_url=api_url, timeout=timeout, transport=transport)
 
     def __repr__(self) -> str:
         return f"<Client api_url={self._http.base_url!r}>"
@@ -128,9 +130,11 @@ class Client:
         A token that proves nothing is not an error: it is answered with `is_valid` False. Tokens are not
         single use.
         """
-        if not isinstance(token, str) or not token:
+        if not token:
             raise ValueError("There is no token to validate. Give the text that came back with the user.")
-        body = {"token": token, "userId": user_id, "action": None if action is None else _action(action)}
+        sealed = Sealed(token)
+        del token  # for ten minutes it opens the user's account at Authsignal: no frame of an error may show it
+        body = {"token": sealed, "userId": user_id, "action": None if action is None else _action(action)}
         return self._one(Validated.from_wire, "validate_challenge", "POST", ("validate",), body)
 
     def get_action(self, user_id: str, action: str, idempotency_key: str) -> Action:
@@ -165,15 +169,8 @@ class Client:
 
     def get_user(self, user_id: str) -> User:
         """A user. One that Authsignal does not know is answered as a user that is not enrolled."""
-        user = self._one(
-            lambda data: User.from_wire(data, user_id),
-            "get_user",
-            "GET",
-            ("users", segment("user_id", user_id)),
-        )
-        if user.is_enrolled is None:
-            raise self._unreadable("get_user", "isEnrolled is missing")
-        return user
+        path = ("users", segment("user_id", user_id))
+        return self._one(lambda data: _known(User.from_wire(data, user_id)), "get_user", "GET", path)
 
     def update_user(
         self,
@@ -222,11 +219,15 @@ class Client:
         last_evaluated_user_id: str | None = None,
     ) -> UserPage:
         """Users by one of their names. `token`: an Apple or Google id token that names them."""
-        names = {"username": username, "email": email, "phoneNumber": phone_number, "token": token}
-        if not any(names.values()):
+        if not (username or email or phone_number or token):
             raise ValueError("query_users has no filter. Give username, email, phone_number or token.")
+        sealed = Sealed(token) if token else None
+        del token
         query = {
-            **names,
+            "username": username,
+            "email": email,
+            "phoneNumber": phone_number,
+            "token": sealed,
             "limit": None if limit is None else str(limit),
             "lastEvaluatedUserId": last_evaluated_user_id,
         }
@@ -254,11 +255,13 @@ class Client:
     ) -> EnrolledAuthenticator:
         """Enrol what the caller has verified by itself, as an e-mail address that was confirmed at
         registration."""
+        sealed = Sealed(otp_uri) if otp_uri else None
+        del otp_uri  # it holds the seed of every code to come
         body = {
             "verificationMethod": verification_method,
             "email": email,
             "phoneNumber": phone_number,
-            "otpUri": otp_uri,
+            "otpUri": sealed,
             "credentialId": credential_id,
             "credentialPublicKey": credential_public_key,
             "name": name,
@@ -294,44 +297,45 @@ class Client:
         path: tuple[str, ...],
         body: Mapping[str, Any] | None = None,
         *,
-        query: Mapping[str, str | None] | None = None,
+        query: _Query | None = None,
         repeatable: bool = True,
     ) -> _T:
-        data = self._http.call(operation, method, path, query=_present(query), body=body, repeatable=repeatable)
-        try:
+        def one(data: object) -> _T:
             if not isinstance(data, dict):
                 raise ValueError("an object was expected")
             return read(data)
-        except ValueError as exc:
-            problem = str(exc)
-        raise self._unreadable(operation, problem)
+
+        return self._http.call(operation, method, path, one, query=_present(query), body=body, repeatable=repeatable)
 
     def _many(
         self,
         read: Callable[[Mapping[str, Any]], _T],
         operation: str,
         path: tuple[str, ...],
-        query: Mapping[str, str | None] | None = None,
+        query: _Query | None = None,
     ) -> tuple[_T, ...]:
-        data = self._http.call(operation, "GET", path, query=_present(query))
-        try:
+        def many(data: object) -> tuple[_T, ...]:
             return tuple(read(item) for item in objects(data))
-        except ValueError as exc:
-            problem = str(exc)
-        raise self._unreadable(operation, problem)
 
-    def _done(self, operation: str, path: tuple[str, ...], query: Mapping[str, str | None] | None = None) -> bool:
+        return self._http.call(operation, "GET", path, many, query=_present(query))
+
+    def _done(self, operation: str, path: tuple[str, ...], query: _Query | None = None) -> bool:
         # Not repeatable: the second answer to a deletion that worked would be "not found".
-        data = self._http.call(operation, "DELETE", path, query=_present(query), repeatable=False)
-        return not isinstance(data, dict) or data.get("success", True) is True
+        return self._http.call(operation, "DELETE", path, _success, query=_present(query), repeatable=False)
 
-    def _unreadable(self, operation: str, problem: str) -> UnreadableResponse:
-        message = f"{operation}: the answer is not what this API answers: {problem}. Check that the API URL is right."
-        return UnreadableResponse(message, operation=operation, status=200)
+
+def _success(data: object) -> bool:
+    return not isinstance(data, dict) or data.get("success", True) is True
+
+
+def _known(user: User) -> User:
+    if user.is_enrolled is None:
+        raise ValueError("isEnrolled is missing")
+    return user
 
 
 def _action(action: str) -> str:
-    if not isinstance(action, str) or not _ACTION.match(action):
+    if not _ACTION.match(action):
         raise ValueError(f"{action!r} is not an action code. Use 1 to 64 of the characters a-z, A-Z, 0-9, _ and -.")
     return action
 
@@ -341,7 +345,7 @@ def _action_path(user_id: str, action: str, idempotency_key: str) -> tuple[str, 
     return ("users", segment("user_id", user_id), "actions", _action(action), key)
 
 
-def _present(query: Mapping[str, str | None] | None) -> dict[str, str] | None:
+def _present(query: _Query | None) -> dict[str, str | Sealed] | None:
     return None if query is None else {key: value for key, value in query.items() if value is not None}
 
 

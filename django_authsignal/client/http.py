@@ -11,24 +11,24 @@ import os
 import re
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from json import loads
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError
 
 from django_authsignal import __version__
 
 from . import errors
-from ._encode import encode
+from ._encode import Sealed, encode
 from ._transport import DeadlineAdapter, call
 
 MAX_ANSWER = 1024 * 1024  # bytes; answers of this API are a few kB
@@ -48,8 +48,16 @@ _FIXES: Mapping[int, str] = {
     404: "Check the ids, and that the API URL ends with /v1.",
     429: "Ask again later.",
 }
-_TOKEN = re.compile(r"[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]+")
+# A JWT, whose first part is the base64 of a JSON object. Linear: the text is the service's, and may be hostile.
+_TOKEN = re.compile(r"\bey[\w-]{6,}(?:\.[\w-]*)*")
+_FAILURES = (requests.RequestException, HTTPError, OSError)
+_T = TypeVar("_T")
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 class _Hidden(str):
@@ -64,16 +72,21 @@ class _Hidden(str):
 class Http:
     """Calls to one base URL with one key. Safe from many threads, and across fork."""
 
-    def __init__(self, secret: str, *, api_url: str, timeout: float, transport: BaseAdapter | None) -> None:
+    def __init__(self, secret: Sealed, *, api_url: str, timeout: float, transport: BaseAdapter | None) -> None:
         self.base_url = _base_url(api_url)
-        if not timeout > 0:
+        if not 0 < timeout <= 3600:
             raise errors.ConfigurationError(f"The timeout is {timeout!r}. Give the seconds one call may take, as 5.0.")
         self.timeout = timeout
-        self._secret = _Hidden(secret)
+        self._secret = secret
         self._transport = transport
         # The environment is read once, here: proxies and a company's own certificates work, netrc never
         # replaces the key.
-        self._proxies = dict(get_environ_proxies(self.base_url, no_proxy=None)) if transport is None else {}
+        self._proxies = _proxies(self.base_url) if transport is None else {}
+        if any(proxy.lower().startswith("socks") for proxy in self._proxies.values()):
+            raise errors.ConfigurationError(
+                "The environment names a SOCKS proxy, which cannot end a call on time. Name an HTTP proxy in "
+                "HTTPS_PROXY, or the API's host in NO_PROXY."
+            )
         self._ca_bundle = (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
         )
@@ -94,54 +107,80 @@ class Http:
         operation: str,
         method: str,
         path: tuple[str, ...],
+        read: Callable[[Any], _T],
         *,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sealed] | None = None,
         body: Mapping[str, Any] | None = None,
         repeatable: bool = True,
-    ) -> Any:
-        """The answer's JSON, None when it has no body. Raises AuthsignalError or ConfigurationError.
+    ) -> _T:
+        """What `read` makes of the answer's JSON (None when it has no body). Raises AuthsignalError or
+        ConfigurationError.
 
-        `repeatable`: doing it twice is doing it once, so it may be sent again when the pooled connection
-        turns out to have been closed by the other side while it was idle. Nothing else is ever sent twice.
+        `read` raises ValueError for what is not the operation's answer. `repeatable`: doing it twice is doing
+        it once, so it may be sent again when the pooled connection turns out to have been closed by the other
+        side while it was idle. Nothing else is ever sent twice.
         """
         request = self._prepare(method, path, query, body)
+        outcome = self._outcome(operation, request, read, repeatable)
+        if isinstance(outcome, errors.AuthsignalError):
+            # Raised here, outside every except block and far from every answer: error reporters collect the
+            # variables of each frame of the traceback and of the chained exceptions', raw headers and tokens too.
+            raise outcome
+        return outcome
+
+    def _outcome(
+        self, operation: str, request: requests.PreparedRequest, read: Callable[[Any], _T], repeatable: bool
+    ) -> _T | errors.AuthsignalError:
         call.ends = time.monotonic() + self.timeout
         call.only_new = False
-        status, headers, content, problem = self._exchange(operation, request)
-        if problem is not None and repeatable and _was_stale(problem):
+        answer = self._exchange(operation, request)
+        if repeatable and isinstance(answer, errors.ConnectionFailed) and answer.stale:
             call.only_new = True
-            status, headers, content, problem = self._exchange(operation, request)
-        if problem is not None:
-            # Raised here, outside every except block: the chained exceptions' frames hold the raw headers.
-            raise problem
-        if 200 <= status < 300:
-            return self._parse(operation, status, content)
-        raise self._failure(operation, status, headers, content)
+            answer = self._exchange(operation, request)
+        if isinstance(answer, errors.AuthsignalError):
+            return answer
+        if not 200 <= answer.status < 300:
+            return self._failure(operation, answer)
+        try:
+            data = loads(answer.content) if answer.content.strip() else None
+        except (ValueError, RecursionError):
+            problem = "it is not JSON"
+        else:
+            try:
+                return read(data)
+            except ValueError as exc:
+                problem = str(exc)
+        message = f"{operation}: the answer is not what this API answers: {problem}. Check that the API URL is right."
+        return errors.UnreadableResponse(message, operation=operation, status=answer.status)
 
     def _prepare(
         self,
         method: str,
         path: tuple[str, ...],
-        query: Mapping[str, str] | None,
+        query: Mapping[str, str | Sealed] | None,
         body: Mapping[str, Any] | None,
     ) -> requests.PreparedRequest:
         request = requests.PreparedRequest()
         request.method = method
         # Assembled here and not by requests, which decodes %2E and with it would let "%2E%2E" become "..".
-        request.url = f"{self.base_url}/{'/'.join(path)}" + (f"?{urlencode(query)}" if query else "")
-        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(self._headers or self._common_headers())
-        request.headers = headers
+        request.url = f"{self.base_url}/{'/'.join(path)}" + (f"?{_query(query)}" if query else "")
         request.hooks = default_hooks()
         if body is not None:
             request.body = encode(body)
+        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(self._headers or self._common_headers())
+        request.headers = headers
+        if body is not None:
             headers["Content-Type"] = "application/json"
-            headers["Content-Length"] = str(len(request.body))
+            headers["Content-Length"] = str(len(request.body or b""))
         elif method not in ("GET", "DELETE"):
             headers["Content-Length"] = "0"
         return request
 
     def _common_headers(self) -> dict[str, str]:
-        credentials = b64encode(f"{_usable(self._secret)}:".encode("ascii")).decode("ascii")
+        fault = _fault(self._secret.reveal())
+        if fault is not None:
+            raise errors.ConfigurationError(fault)
+        credentials = b64encode(f"{self._secret.reveal()}:".encode("ascii")).decode("ascii")
         self._headers = {
             "Authorization": _Hidden(f"Basic {credentials}"),
             "Accept": "application/json",
@@ -159,41 +198,62 @@ class Http:
         # forked.
         pid = os.getpid()
         found = self._adapters.get(pid)
-        return found or self._adapters.setdefault(pid, DeadlineAdapter(self._ca_bundle))
-
-    def _exchange(
-        self, operation: str, request: requests.PreparedRequest
-    ) -> tuple[int, Mapping[str, str], bytes, errors.Unreachable | None]:
-        call.connected = False
-        left = max(call.ends - time.monotonic(), 0.001)
-        response = None
         try:
-            response = self._adapter().send(
+            return found or self._adapters.setdefault(pid, DeadlineAdapter(self._ca_bundle))
+        except OSError as exc:
+            reason = exc.strerror or "not readable"
+        raise errors.ConfigurationError(
+            f"The certificates to trust cannot be read from {self._ca_bundle} ({reason}). Correct REQUESTS_CA_BUNDLE."
+        )
+
+    def _exchange(self, operation: str, request: requests.PreparedRequest) -> _Answer | errors.Unreachable:
+        call.connected = False
+        adapter = self._adapter()
+        left = max(call.ends - time.monotonic(), 0.001)
+        try:
+            response = adapter.send(
                 request, stream=True, timeout=(left, left), verify=self._ca_bundle, proxies=self._proxies
             )
-            content = _read(response)
-        except (requests.RequestException, HTTPError, OSError) as exc:
-            if response is not None:
-                response.close()
-            return 0, {}, b"", self._problem(operation, exc, answered=response is not None)
-        if content is None:
+        except _FAILURES as exc:
+            return self._timed_out(operation, exc) or self._not_connected(operation, exc)
+        content = self._content(operation, response)
+        if isinstance(content, errors.Unreachable):
             response.close()
-            message = f"{operation}: the answer is longer than {MAX_ANSWER} bytes. Check that the API URL is right."
-            return (
-                0,
-                {},
-                b"",
-                errors.UnreadableResponse(message, operation=operation, status=response.status_code),
-            )
-        return response.status_code, response.headers, content, None
+            if 200 <= response.status_code < 300:
+                return content
+            content = b""  # A refusal stays one, whatever became of its text: an outage may open a door, it never may.
+        return _Answer(response.status_code, response.headers, content)
 
-    def _problem(self, operation: str, exc: Exception, *, answered: bool) -> errors.Unreachable:
-        if time.monotonic() >= call.ends or isinstance(exc, (requests.Timeout, TimeoutError)):
-            message = f"{operation}: no complete answer from {self.base_url} within {self.timeout:g} s. "
-            return errors.TimedOut(message + "Ask again, or raise the timeout.", operation=operation)
-        if answered:
-            message = f"{operation}: the answer broke off or could not be decoded. Ask again."
-            return errors.UnreadableResponse(message, operation=operation)
+    def _content(self, operation: str, response: requests.Response) -> bytes | errors.Unreachable:
+        """The whole body, as it came over the wire."""
+        fault, status = "", response.status_code
+        chunks, size = [], 0
+        if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+            fault = "is compressed, which was not asked for. Check the proxies between here and the API"
+        try:
+            # Not one byte is decompressed: a few of them can stand for gigabytes.
+            for chunk in () if fault else response.iter_content(65536):
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > MAX_ANSWER:
+                    fault = f"is longer than {MAX_ANSWER} bytes. Check that the API URL is right"
+                    break
+        except _FAILURES as exc:
+            late = self._timed_out(operation, exc)
+            if late is not None:
+                return late
+            fault = "broke off. Ask again"
+        if fault:
+            return errors.UnreadableResponse(f"{operation}: the answer {fault}.", operation=operation, status=status)
+        return b"".join(chunks)
+
+    def _timed_out(self, operation: str, exc: Exception) -> errors.TimedOut | None:
+        if time.monotonic() < call.ends and not isinstance(exc, (requests.Timeout, TimeoutError)):
+            return None
+        message = f"{operation}: no complete answer from {self.base_url} within {self.timeout:g} s. "
+        return errors.TimedOut(message + "Ask again, or raise the timeout.", operation=operation)
+
+    def _not_connected(self, operation: str, exc: Exception) -> errors.ConnectionFailed:
         message = f"{operation}: no connection to {self.base_url} ({_reason(exc)}). {self._connection_fix()}"
         problem = errors.ConnectionFailed(message, operation=operation)
         problem.stale = not call.connected and _closed_by_peer(exc)
@@ -204,19 +264,9 @@ class Http:
             return "If the emulator should be there, start it: python -m django_authsignal.emulator."
         return "Check the API URL, the network and the proxy settings."
 
-    def _parse(self, operation: str, status: int, content: bytes) -> Any:
-        if not content.strip():
-            return None
-        try:
-            return loads(content)
-        except (ValueError, RecursionError):
-            message = f"{operation}: the answer ({status}) is not JSON. Check that the API URL ends with /v1."
-        raise errors.UnreadableResponse(message, operation=operation, status=status)
-
-    def _failure(
-        self, operation: str, status: int, headers: Mapping[str, str], content: bytes
-    ) -> errors.AuthsignalError:
-        code, description = self._explanation(content)
+    def _failure(self, operation: str, answer: _Answer) -> errors.AuthsignalError:
+        status = answer.status
+        code, description = self._explanation(answer.content)
         said = ", ".join(part for part in (code, description) if part)
         text = f"{operation}: the answer is {status}" + (f" ({said})" if said else "")
         if status == 429:
@@ -226,7 +276,7 @@ class Http:
                 status=status,
                 code=code,
                 description=description,
-                retry_after=_seconds(headers.get("Retry-After")),
+                retry_after=_seconds(answer.headers.get("Retry-After")),
             )
         kind: type[errors.AuthsignalError]
         if 400 <= status < 500:
@@ -254,10 +304,20 @@ class Http:
         quote."""
         if not isinstance(text, str) or not text:
             return None
-        if len(self._secret) >= 8:  # a shorter one is a test's, and part of common words
-            text = text.replace(self._secret, "[hidden]")
-            text = text.replace(self._headers["Authorization"].removeprefix("Basic "), "[hidden]")
-        return _UNPRINTABLE.sub(" ", _TOKEN.sub("[hidden]", text))[:length]
+        credentials = self._headers["Authorization"].removeprefix("Basic ").rstrip("=")
+        text = text.replace(credentials, "[hidden]").replace(self._secret.reveal(), "[hidden]")
+        text = _TOKEN.sub("[hidden]", text)[:length]
+        return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _query(query: Mapping[str, str | Sealed]) -> str:
+    return urlencode({key: value.reveal() if isinstance(value, Sealed) else value for key, value in query.items()})
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """The proxy that the environment names for this URL, under its scheme."""
+    proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    return {urlsplit(url).scheme: proxy} if proxy else {}
 
 
 def segment(name: str, value: str) -> str:
@@ -279,20 +339,21 @@ def segment(name: str, value: str) -> str:
         raise ValueError(f"{name} contains half of a surrogate pair, which is no text. Use another id.") from None
 
 
-def _usable(secret: str) -> str:
-    if not secret or not secret.strip():
-        raise errors.ConfigurationError(
+def _fault(secret: object) -> str | None:
+    """Why this cannot be the secret key. It is not raised here, where the key is a variable of the frame."""
+    if not isinstance(secret, str) or not secret.strip():
+        return (
             'Authsignal has no secret key. Set AUTHSIGNAL["API_SECRET_KEY"] (a Client takes it as its first argument), '
             "or start the emulator: python -m django_authsignal.emulator."
         )
     if not secret.isascii() or not secret.isprintable() or secret != secret.strip():
-        raise errors.ConfigurationError(
+        return (
             "The Authsignal secret key contains a line break, a space at its end, or a character outside ASCII. "
             "Copy it again from the Authsignal Portal, Settings, API keys."
         )
     if ":" in secret:  # RFC 7617 section 2: what follows would be read as the password
-        raise errors.ConfigurationError("The Authsignal secret key contains a colon. Copy the key alone.")
-    return str(secret)
+        return "The Authsignal secret key contains a colon. Copy the key alone."
+    return None
 
 
 def _base_url(api_url: str) -> str:
@@ -307,17 +368,6 @@ def _base_url(api_url: str) -> str:
     if parts.username is not None or parts.query or parts.fragment or re.search(r"[\s\\]", api_url):
         raise errors.ConfigurationError(f"The API URL holds a user name, a query, a fragment or a space. {fix}")
     return api_url.rstrip("/")
-
-
-def _read(response: requests.Response) -> bytes | None:
-    """The whole body, or None if it is longer than MAX_ANSWER."""
-    chunks, size = [], 0
-    for chunk in response.iter_content(65536):
-        size += len(chunk)
-        if size > MAX_ANSWER:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _causes(exc: BaseException | None) -> list[BaseException]:
@@ -339,10 +389,6 @@ def _closed_by_peer(exc: Exception) -> bool:
     return any(isinstance(one, (ConnectionResetError, BrokenPipeError)) for one in _causes(exc))
 
 
-def _was_stale(problem: errors.Unreachable) -> bool:
-    return isinstance(problem, errors.ConnectionFailed) and problem.stale
-
-
 def _reason(exc: Exception) -> str:
     """The innermost operating system error's own words; the wrappers' texts repeat the URL, with the user's
     id."""
@@ -359,7 +405,7 @@ def _seconds(header: str | None) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - datetime.now(UTC)).total_seconds())

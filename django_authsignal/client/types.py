@@ -338,14 +338,14 @@ def objects(value: object) -> tuple[Wire, ...]:
 
 
 def moment(text: object) -> datetime | None:
-    """An aware datetime from an ISO 8601 text (without an offset it is UTC), None for anything else."""
+    """The time in UTC of an ISO 8601 text (without an offset it is UTC), None for anything else."""
     if not isinstance(text, str):
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # OverflowError: the year 1, 23 hours east of Greenwich
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _required(data: Wire, key: str) -> str:

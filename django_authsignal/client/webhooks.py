@@ -100,7 +100,7 @@ def _matches(message: bytes, signatures: list[str], keys: list[bytes]) -> bool:
     for key in keys:
         expected = b64encode(hmac.digest(key, message, "sha256")).rstrip(b"=")
         for signature in signatures:
-            found |= hmac.compare_digest(expected, signature.encode("utf-8", "surrogateescape"))
+            found |= hmac.compare_digest(expected, signature.encode("utf-8", "replace"))
     return found
 
 
