@@ -14,16 +14,19 @@ HOUSE = ("README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md", "CONTRIBUTING.md
 
 def wanted() -> set[str]:
     """Every file of the package that git knows."""
-    listed = subprocess.run(["git", "ls-files", "django_authsignal"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files", "django_authsignal"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return set(listed.stdout.split("\n")) - {""}
 
 
 def main() -> int:
     """0 when both are complete."""
     with tempfile.TemporaryDirectory() as out:
-        subprocess.run([sys.executable, "-m", "build", "--outdir", out, str(ROOT)], check=True, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "build", "--outdir", out, str(ROOT)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         wheel = set(zipfile.ZipFile(next(Path(out).glob("*.whl"))).namelist())
-        names = tarfile.open(next(Path(out).glob("*.tar.gz"))).getnames()
+        with tarfile.open(next(Path(out).glob("*.tar.gz"))) as archive:
+            names = archive.getnames()
     sdist = {name.partition("/")[2] for name in names}
     faults = [f"not in the wheel: {name}" for name in sorted(wanted() - wheel)]
     faults += [f"not in the sdist: {name}" for name in sorted((wanted() | set(HOUSE)) - sdist)]

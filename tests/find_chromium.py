@@ -38,6 +38,6 @@ if __name__ == "__main__":
         install()
     browser = found()
     if not browser:
-        print("No Chromium could be installed. Install one, or name it: make test CHROMIUM=/path/to/it", file=sys.stderr)
+        print("No Chromium could be installed. Install one, or name it in CHROMIUM.", file=sys.stderr)
         sys.exit(1)
     print(browser)

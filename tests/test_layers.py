@@ -10,7 +10,8 @@ import django_authsignal
 ROOT = Path(django_authsignal.__file__).parent
 LAYERS = {
     "edges": "decorators mixins middleware backends views urls admin apps receivers enforcement",
-    "flow": "flow steps ledger reviews session identity policy responses browser addresses binding signin notices decision",
+    "flow": "flow steps ledger reviews session identity policy responses browser addresses binding signin notices "
+    "decision",
     "state": "models conf checks signals migrations",
     "client": "client",
 }

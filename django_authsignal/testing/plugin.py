@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def authsignal() -> Iterator[FakeAuthsignal]:
-    """An Authsignal in memory instead of the network: `.challenge()`, `.allow()`, `.block()`, `.fail(kind)`, `.calls`."""
+    """An Authsignal in memory instead of the network: `.challenge()`, `.allow()`, `.block()`, `.fail()`, `.calls`."""
     from django_authsignal.conf import override_transport  # noqa: PLC0415 - needs Django's settings
 
     from .fake import FakeAuthsignal  # noqa: PLC0415
