@@ -1,0 +1,8 @@
+"""Sphinx."""
+
+project = "django-authsignal"
+author = "The django-authsignal authors"
+extensions = ["myst_parser"]
+html_theme = "furo"
+exclude_patterns = ["_build"]
+myst_heading_anchors = 3
