@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from .backends import AuthsignalBackendMixin
 from .client import ConfigurationError
-from .conf import EMULATOR_COMMAND, EMULATOR_PREFIX, Settings, get_settings, problems
+from .conf import EMULATOR_COMMAND, EMULATOR_PREFIX, Settings, emulator_command, get_settings, problems
 
 MIDDLEWARE = "django_authsignal.middleware.AuthsignalMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -127,7 +127,7 @@ def check_emulator(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             return []
     except OSError:
         text = f"The emulator does not answer at {settings.API_URL}."
-        return [Warning(text, hint=f"Start it: {EMULATOR_COMMAND}", id="authsignal.W006")]
+        return [Warning(text, hint=f"Start it: {emulator_command(settings)}", id="authsignal.W006")]
 
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.http import HttpRequest
@@ -65,6 +66,15 @@ class Settings:
     def emulator(self) -> bool:
         """True when the emulator stands in for Authsignal."""
         return bool(self.EMULATOR)
+
+
+def emulator_command(settings: Settings) -> str:
+    """The command that starts the emulator where these settings look for it."""
+    try:
+        port = urlsplit(settings.API_URL).port if isinstance(settings.API_URL, str) else None
+    except ValueError:
+        port = None
+    return f"{EMULATOR_COMMAND} --port {port}" if port not in (None, 9000) else EMULATOR_COMMAND
 
 
 KEYS = {f.name: f for f in fields(Settings)}

@@ -236,7 +236,7 @@ def _unenrolled(request: HttpRequest, question: Question, row: Challenge, tracke
     if rule == "allow" and not question.policy.strict:
         return ledger.let_through(request, question, row, Status.ALLOWED)
     if rule == "enroll" and (question.kind == Kind.SIGN_IN or session.password_is_recent(request)):
-        row.reason = "enroll"
+        row.enrolls = True
         return _challenge(request, question, row, tracked)
     return ledger.deny(request, question, row, "not_enrolled")
 
@@ -380,7 +380,7 @@ def _conclude(request: HttpRequest, row: Challenge, validated: Validated) -> Fin
     if reason:
         return _refuse(row, reason, state=str(validated.state or ""))
     at = proof_time(validated.state_updated_at)
-    enrolled_now, return_to = row.reason == "enroll", addresses.local(request, row.return_to)
+    return_to = addresses.local(request, row.return_to)
     won = row.move(
         Status.PROVED,
         proved_at=at,
@@ -391,7 +391,7 @@ def _conclude(request: HttpRequest, row: Challenge, validated: Validated) -> Fin
     if not won:
         return Finished(True, row=row, already=True)
     session.forget(request, row.pk)
-    if enrolled_now and row.kind == Kind.STEP_UP:
+    if row.enrolls and row.kind == Kind.STEP_UP:
         enrolled_at_step_up(request, user)
     if row.kind == Kind.STEP_UP:
         ledger.grant(request, user, row, at=at, one_request=row.single_use)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from . import addresses, browser, session, signals
 from .binding import Bound, request_scope
 from .client import Unreachable
-from .conf import EMULATOR_COMMAND, get_settings, option
+from .conf import emulator_command, get_settings, option
 from .decision import Decision, Question, Verdict
 from .identity import authsignal_id, client_ip, fingerprint, get_user, same, track_attributes
 from .models import Challenge, Channel, Status
@@ -157,7 +157,7 @@ def emulator_hint() -> str:
     settings = get_settings()
     if not settings.emulator:
         return ""
-    return f"The emulator does not answer at {settings.API_URL}. Start it: {EMULATOR_COMMAND}"
+    return f"The emulator does not answer at {settings.API_URL}. Start it: {emulator_command(settings)}"
 
 
 def unchanged(row: Challenge, user: AbstractBaseUser) -> bool:

@@ -68,6 +68,7 @@ class Challenge(models.Model):
     path = models.CharField(_("path"), max_length=2048, blank=True)
     return_to = models.CharField(max_length=2048, blank=True, editable=False)
     single_use = models.BooleanField(_("for one request"), default=False)
+    enrolls = models.BooleanField(_("adds a first authenticator"), default=False)
     finish_in_view = models.BooleanField(default=False, editable=False)
     password_at = models.DateTimeField(null=True, editable=False)
     methods = models.JSONField(_("accepted methods"), null=True, blank=True)
