@@ -126,8 +126,8 @@ def _challenge_page(request: HttpRequest, decision: Decision) -> HttpResponse:
         return response
     if request.method in SAFE_METHODS:
         return go(request, decision.url, kind=HttpResponseRedirect)
-    if decision.signs_in:
-        # A form's POST never redirects to another origin: `form-action 'self'` blocks it, 307 would send the password.
+    if decision.signs_in and not request.user.is_authenticated:
+        # A sign-in form's POST never redirects to another origin: `form-action 'self'` blocks it, 307 would send the password.
         return go(request, challenge_path(decision))
     return decided(request, "waiting", decision, status=403, url=challenge_path(decision))
 

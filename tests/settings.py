@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import dj_database_url
+import django
 
 BASE = Path(__file__).resolve().parent
 SECRET_KEY = "tests only, and long enough for every algorithm that asks"
@@ -62,6 +63,8 @@ AUTHENTICATION_BACKENDS = ["django_authsignal.backends.AuthsignalBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/home/"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 AUTHSIGNAL = {
     "API_SECRET_KEY": "test_secret_key",
     "ACTIONS": {

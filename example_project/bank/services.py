@@ -53,9 +53,11 @@ def withdraw(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID) 
         try:
             with transaction.atomic():
                 return _move(account, -amount, text=text, nonce=nonce)
-        except IntegrityError:
+        except (IntegrityError, InsufficientFundsError):
             # A double click: the other request wrote this nonce meanwhile, and ours was rolled back whole.
-            before = account.entries.get(nonce=nonce)
+            before = account.entries.filter(nonce=nonce).first()
+            if before is None:
+                raise
     if before.amount != -amount:
         raise FormAlreadyUsedError(before)
     return before

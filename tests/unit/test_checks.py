@@ -8,6 +8,8 @@ from django.core.checks import Error, Warning, run_checks
 
 import django_authsignal.checks
 
+pytestmark = pytest.mark.django_db  # Django's own checks ask the database, from 6.1 on
+
 GOOD_DEPLOYMENT = {
     "API_SECRET_KEY": "a real key",
     "PUBLIC_BASE_URL": "https://shop.example",
