@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,9 +10,9 @@ from dataclasses import dataclass, field
 import pyotp
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.emulator.hosted_browser import FLAGS, add_passkey_device
+from tests.emulator.hosted_browser import add_passkey_device, chromium_running
 from tests.example.test_demo import Demo
 
 PASSWORD = "seven wet harbours"
@@ -119,11 +117,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+    with chromium_running() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

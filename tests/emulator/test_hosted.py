@@ -3,29 +3,24 @@ cross-site."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from .conftest import App as AuthenticatorApp
 from .conftest import Emulator
-from .hosted_browser import FLAGS, App, Visitor, add_passkey_device, visitor
+from .hosted_browser import App, Visitor, add_passkey_device, chromium_running, visitor
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+    with chromium_running() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
