@@ -127,7 +127,7 @@ def _challenge_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     if request.method in SAFE_METHODS:
         return go(request, decision.url, kind=HttpResponseRedirect)
     if decision.signs_in and not request.user.is_authenticated:
-        # A sign-in form's POST never redirects to another origin: `form-action 'self'` blocks it, 307 would send the password.
+        # A form's POST never redirects to another origin: form-action 'self' blocks it, 307 sends the password.
         return go(request, challenge_path(decision))
     return decided(request, "waiting", decision, status=403, url=challenge_path(decision))
 

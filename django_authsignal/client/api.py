@@ -60,7 +60,8 @@ class Client:
         self._http = Http(secret, api_url=api_url, timeout=timeout, transport=transport)
 
     def __repr__(self) -> str:
-        return f"<Client api_url={self._http.base_url!r}>"
+        # Also while it is being made: error reporters ask in the frames of a wrong setting.
+        return f"<Client api_url={getattr(getattr(self, '_http', None), 'base_url', None)!r}>"
 
     def __enter__(self) -> Self:
         return self

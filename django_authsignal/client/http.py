@@ -72,6 +72,8 @@ class _Hidden(str):
 class Http:
     """Calls to one base URL with one key. Safe from many threads, and across fork."""
 
+    base_url = ""  # until it is known to be one: reprs are asked for in the frames of a wrong setting
+
     def __init__(self, secret: Sealed, *, api_url: str, timeout: float, transport: BaseAdapter | None) -> None:
         self.base_url = _base_url(api_url)
         if not 0 < timeout <= 3600:

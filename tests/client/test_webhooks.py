@@ -1,0 +1,118 @@
+"""Whether a webhook is Authsignal's, and what it says."""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from django_authsignal.client import ConfigurationError, SignatureError, verify
+
+BODY = b'{"version":1,"type":"sms.created","id":"e1","data":{"to":"+6421000000","code":"123456"}}'
+AT = 1_700_000_000
+KEY = "test_secret_key"
+
+
+def signature(body: bytes = BODY, key: str = KEY, at: int | str = AT) -> str:
+    return b64encode(hmac.digest(key.encode(), f"{at}.".encode() + body, "sha256")).decode().rstrip("=")
+
+
+HEADER = f"t={AT},v2={signature()}"
+
+
+def test_a_signature_made_by_the_official_libraries_is_accepted() -> None:
+    body = b'{"version":1,"type":"sms.created","data":{"to":"+6421000000","code":"123456"}}'
+    header = "t=1700000000,v2=/PGOi65edtBwRffQonIGyoC/yyIXSTvExK9LF54Iu8o"
+    assert verify(body, header, secrets=[KEY], now=AT).type == "sms.created"
+
+
+def test_any_of_several_keys_will_do() -> None:
+    assert verify(BODY, HEADER, secrets=["new", KEY], now=AT).id == "e1"
+
+
+def test_any_of_several_signatures_will_do() -> None:
+    header = f"t={AT},v2={signature(key='other')},v2={signature()}"
+    assert verify(BODY, header, secrets=[KEY], now=AT).id == "e1"
+
+
+@pytest.mark.parametrize("shift", [-300, 300])
+def test_a_time_within_the_tolerance_is_accepted(shift: int) -> None:
+    assert verify(BODY, HEADER, secrets=[KEY], now=AT + shift).id == "e1"
+
+
+@pytest.mark.parametrize("shift", [301, -301], ids=["old", "from the future"])
+def test_a_time_outside_the_tolerance_is_refused(shift: int) -> None:
+    with pytest.raises(SignatureError, match="tolerance"):
+        verify(BODY, HEADER, secrets=[KEY], now=AT + shift)
+
+
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [
+        (BODY + b" ", HEADER),
+        (BODY, f"t={AT + 1},v2={signature()}"),
+        (BODY, f"t={AT},v2={signature(key='other')}"),
+        (BODY, f"t={AT},v2=é"),
+        (BODY, f"t={AT},v2=\ud800"),
+        (BODY, f"t={AT},v2={signature()[:-1]}"),
+    ],
+    ids=["body", "time", "key", "text", "surrogate", "short"],
+)
+def test_what_was_not_signed_is_refused(body: bytes, header: str) -> None:
+    with pytest.raises(SignatureError, match="mismatch"):
+        verify(body, header, secrets=[KEY], now=AT)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "t",
+        "t=",
+        "t=abc,v2=x",
+        f"t={AT}",
+        f"t={AT},v2=",
+        f"t={AT},v1={signature()}",
+        f"v2={signature()}",
+        f"t={AT},t={AT},v2={signature()}",
+        f"t=-{AT},v2=x",
+        "t=\u0663,v2=x",
+        f"t={'9' * 5000},v2=x",
+        "," * 9999,
+    ],
+)
+def test_a_malformed_header_is_refused(header: str | None) -> None:
+    with pytest.raises(SignatureError, match="format"):
+        verify(BODY, header, secrets=[KEY], now=AT)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"not json", b"\xff", b"[" * 9999], ids=repr)
+def test_a_signed_body_that_is_no_object_is_refused(body: bytes) -> None:
+    with pytest.raises(SignatureError, match="JSON object"):
+        verify(body, f"t={AT},v2={signature(body)}", secrets=[KEY], now=AT)
+
+
+@pytest.mark.parametrize("secrets", [[], [""], [" "]])
+def test_no_key_is_no_verification(secrets: list[str]) -> None:
+    header = f"t={AT},v2={signature(key='')}"
+    with pytest.raises(ConfigurationError):
+        verify(BODY, header, secrets=secrets, now=AT)
+
+
+@pytest.mark.parametrize(("body", "secrets"), [("text", [KEY]), (BODY, KEY)])
+def test_a_text_for_the_body_or_the_keys_is_a_mistake(body: Any, secrets: Any) -> None:
+    with pytest.raises(TypeError):
+        verify(body, HEADER, secrets=secrets, now=AT)
+
+
+def test_no_text_of_an_event_shows_a_code() -> None:
+    assert "123456" not in repr(verify(BODY, HEADER, secrets=[KEY], now=AT))
+
+
+def test_a_batch_is_read_record_by_record() -> None:
+    body = b'{"records": [{"id": "1", "record": {"a": 1}}, {"id": "2", "record": {}}]}'
+    event = verify(body, f"t={AT},v2={signature(body)}", secrets=[KEY], now=AT)
+    assert [(one.id, dict(one.data)) for one in event.records] == [("1", {"a": 1}), ("2", {})]
