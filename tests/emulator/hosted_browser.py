@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -104,7 +104,21 @@ def visitor(context: BrowserContext, app: App) -> Visitor:
     return made
 
 
-def add_passkey_device(page: Page, *, knows_its_owner: bool = True) -> None:
+@dataclass(frozen=True)
+class PasskeyDevice:
+    """A device with a screen lock, as one page sees it."""
+
+    session: CDPSession
+    id: str
+
+    def show_to(self, page: Page) -> None:
+        """Lets another page of the same browser use the passkeys made so far."""
+        other = add_passkey_device(page)
+        for passkey in self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})["credentials"]:
+            other.session.send("WebAuthn.addCredential", {"authenticatorId": other.id, "credential": passkey})
+
+
+def add_passkey_device(page: Page, *, knows_its_owner: bool = True) -> PasskeyDevice:
     """A device with a screen lock; it says yes at once, or no when it does not know its owner."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable", {"enableUI": False})
@@ -116,4 +130,5 @@ def add_passkey_device(page: Page, *, knows_its_owner: bool = True) -> None:
         "isUserVerified": knows_its_owner,
         "automaticPresenceSimulation": True,
     }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    added = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return PasskeyDevice(session, added["authenticatorId"])

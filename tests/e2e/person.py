@@ -1,0 +1,174 @@
+"""Somebody with a browser at the bank."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+
+import pyotp
+import requests
+from playwright.sync_api import ConsoleMessage, Page, expect
+
+from tests.emulator.hosted_browser import PasskeyDevice
+
+PASSWORD = "seven wet harbours"
+STEP = 30  # seconds that a code of an authenticator app lasts
+
+
+@dataclass
+class AuthenticatorApp:
+    """An app on a phone that knows the secret; it shows every code once."""
+
+    secret: str
+    last_step: int = 0
+
+    def code(self) -> str:
+        """A code that was not used yet. The emulator takes codes of the step before, this one and the next."""
+        step = max(self.last_step + 1, int(time.time()) // STEP - 1)
+        deadline = time.monotonic() + 2 * STEP
+        while step > int(time.time()) // STEP + 1:  # all three are used up: wait until the clock has moved on
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        self.last_step = step
+        return pyotp.TOTP(self.secret).generate_otp(step)
+
+
+@dataclass
+class Person:
+    """Somebody with a browser, who remembers what it complained about and counts the clicks."""
+
+    page: Page
+    bank: str
+    emulator: str
+    name: str
+    device: PasskeyDevice | None = None
+    clicks: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    def note(self, message: ConsoleMessage) -> None:
+        """Remembers what a page does against its own policy, and every other error."""
+        # Chromium also writes one line for each page that answers with 4xx, which is no fault of the page.
+        a_page = message.text.startswith("Failed to load resource") and "/static/" not in message.location["url"]
+        if (message.type == "error" and not a_page) or "Security Policy" in message.text:
+            self.complaints.append(f"{message.text} ({message.location['url'].partition('?')[0]})")
+
+    # Where
+
+    def open(self, path: str = "/") -> None:
+        self.page.goto(self.bank + path)
+
+    def at_the_bank(self, path: str = "/") -> None:
+        """Waits until the browser is at exactly this page of the bank."""
+        self.page.wait_for_url(self.bank + path)
+
+    def at_the_proof(self) -> None:
+        self.page.wait_for_url(re.compile(re.escape(self.emulator)))
+
+    def is_told(self, text: str) -> None:
+        expect(self.page.get_by_role("main")).to_contain_text(text)
+
+    # What they do
+
+    def click(self, name: str) -> None:
+        """One click on the button or link of the page that has this name, or whose name begins with it."""
+        self.clicks += 1
+        wanted = re.compile(rf"^\s*{re.escape(name)}", re.IGNORECASE)
+        inside = self.page.get_by_role("navigation" if name == "Sign out" else "main")
+        inside.get_by_role("button", name=wanted).or_(inside.get_by_role("link", name=wanted)).first.click()
+
+    def leave_it(self) -> None:
+        """Cancels at the proof; the browser is then at our page again."""
+        self.click("Cancel")
+        self.page.wait_for_url(re.compile(re.escape(f"{self.bank}/authsignal/challenges/")))
+
+    def onward(self) -> None:
+        """Goes on from our challenge page: by itself, or by its link where there is no script."""
+        if self.device is None:
+            self.click("Continue")
+        self.at_the_proof()
+
+    def sign_up(self) -> None:
+        """Opens an account; the browser is then at the proof, not yet signed in."""
+        self.open("/sign-up/")
+        self.page.fill("input[name=username]", self.name)
+        self.page.fill("input[name=email]", f"{self.name}@example.com")
+        self.page.fill("input[name=password1]", PASSWORD)
+        self.page.fill("input[name=password2]", PASSWORD)
+        self.click("Open the account")
+        self.onward()
+
+    def give_password(self, password: str = PASSWORD, path: str = "/sign-in/") -> None:
+        """Signs in with the password; what comes then is for the caller to say."""
+        self.open(path)
+        self.page.fill("input[name=username]", self.name)
+        self.page.fill("input[name=password]", password)
+        self.page.locator("[type=submit]", has_text=re.compile("^Sign in$")).click()
+
+    def give_name(self, name: str = "") -> None:
+        """Asks to be signed in without a password."""
+        self.open("/authsignal/sign-in/")
+        self.page.fill("input[name=username]", name or self.name)
+        self.click("Continue")
+
+    def sign_out(self) -> None:
+        self.click("Sign out")
+        self.at_the_bank("/")
+
+    # Ways of proof
+
+    def enrol_passkey(self) -> None:
+        self.click("Passkey")
+        self.click("Create passkey")
+        expect(self.page.locator("#recovery-codes")).to_be_visible()
+        self.click("I have saved them")
+
+    def use_passkey(self) -> None:
+        self.at_the_proof()
+        self.click("Use passkey")
+
+    def begin_app(self) -> AuthenticatorApp:
+        """Chooses the authenticator app and types its secret into it."""
+        self.click("Authenticator app")
+        return AuthenticatorApp(self.page.locator("#secret").inner_text().replace(" ", ""))
+
+    def enrol_app(self) -> AuthenticatorApp:
+        app = self.begin_app()
+        self.type_code(app.code(), "Finish")
+        self.click("I have saved them")
+        return app
+
+    def enrol_mail(self) -> None:
+        self.click("Code by e-mail")
+        self.page.fill("#email", f"{self.name}@example.com")
+        self.click("Send the code")
+        self.type_mailed_code("Finish")
+        self.click("I have saved them")
+
+    def type_code(self, code: str, button: str = "Continue") -> None:
+        self.at_the_proof()
+        self.page.locator("#code").fill(code)
+        self.click(button)
+
+    def type_mailed_code(self, button: str = "Continue") -> None:
+        expect(self.page.locator("#code")).to_be_visible()
+        inbox = requests.get(f"{self.emulator}/inbox.json", {"to": f"{self.name}@example.com"}, timeout=10).json()
+        self.type_code(str(inbox[0]["code"]), button)
+
+    # Money
+
+    def withdraw(self, amount: str) -> None:
+        """Fills in the form and sends it."""
+        self.at_the_bank("/account/withdraw/")
+        self.page.fill("input[name=amount]", amount)
+        self.click("Withdraw")
+
+    def balance(self) -> str:
+        """What the account's page says; they must be signed in."""
+        self.open("/account/")
+        self.at_the_bank("/account/")
+        return self.page.locator(".figure").inner_text().rpartition("£")[2]
+
+    def is_signed_in(self) -> bool:
+        self.open("/account/")
+        return self.page.url == f"{self.bank}/account/"
