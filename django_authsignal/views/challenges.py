@@ -125,7 +125,7 @@ def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
     waiting = decision.verdict is Verdict.CHALLENGE and decision.url and reason in GO_ON
     if not waiting or reason in ("invalid", "method"):
         return failed(request, reason or _closed_reason(row), row)
-    back = responses.sign_in_url() if row.signs_in else addresses.local(request, row.return_to)
+    back = _way_out(request, row)
     return responses.decided(
         request,
         "challenge",
@@ -136,6 +136,13 @@ def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
         reason=reason,
         leave_url=back,
     )
+
+
+def _way_out(request: HttpRequest, row: Challenge) -> str:
+    """Where "Not now" leads. Not to the page that asked: it would ask again at once, and nobody could leave."""
+    if row.signs_in:
+        return responses.sign_in_url()
+    return "/" if row.return_to == row.path else addresses.local(request, row.return_to)
 
 
 def _closed_reason(row: Challenge) -> str:

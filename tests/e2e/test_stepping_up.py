@@ -68,7 +68,7 @@ def test_not_now_leads_away_and_not_back_into_the_proof(ada: Person) -> None:
     ada.click("Withdraw money")
     ada.leave_it()
     ada.click("Not now")
-    ada.at_the_bank("/account/")
+    ada.at_the_bank("/")
 
 
 def test_two_tabs_that_share_a_challenge_both_arrive(ada: Person, second_tab: Page) -> None:
