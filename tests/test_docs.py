@@ -1,6 +1,6 @@
 """The documents say what the code says."""
 
-import ast
+import inspect
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +9,10 @@ import pytest
 
 import django_authsignal
 from django_authsignal import checks, signals
-from django_authsignal.conf import KEYS
+from django_authsignal.conf import KEYS, problems
+from django_authsignal.decorators import challenge_required
+from django_authsignal.emulator import __main__ as emulator
+from django_authsignal.mixins import ChallengeRequiredMixin
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -51,9 +54,42 @@ def test_every_test_of_the_threat_model_exists():
     assert named - written == set()
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.S))
-def test_the_readmes_code_compiles(block):
-    ast.parse(block)
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_readmes_code_runs(block):
+    exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "AUTHSIGNAL =" in block])
+def test_the_readmes_settings_are_sound(block):
+    found = {}
+    exec(compile(block, "README.md", "exec"), found)
+    assert problems(found["AUTHSIGNAL"]) == []
+
+
+@pytest.mark.parametrize("name", [*inspect.signature(challenge_required).parameters])
+def test_every_argument_of_the_decorator_is_documented(name):
+    assert re.search(rf"\b{name}\b", page("guide"))
+
+
+@pytest.mark.parametrize("name", [name for name in vars(ChallengeRequiredMixin) if name.startswith("challenge_")])
+def test_every_attribute_of_the_mixin_is_documented(name):
+    assert f"`{name}`" in page("guide")
+
+
+def test_every_option_of_the_emulator_is_documented():
+    declared = set(re.findall(r'add_argument\("(--[a-z-]+)"', Path(emulator.__file__).read_text()))
+    assert declared == set(re.findall(r"\| `(--[a-z-]+)` \|", page("emulator")))
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"], ids=lambda p: p.name
+)
+def test_links_to_files_lead_somewhere(path):
+    linked = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text())
+    assert [name for name in linked if not (ROOT / name).exists()] == []
 
 
 def test_the_version_is_one():
