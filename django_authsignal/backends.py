@@ -106,10 +106,13 @@ def _finish(request: HttpRequest | None, token: str) -> AbstractBaseUser | None:
 
 
 def _candidates(request: HttpRequest, token: str) -> list[uuid.UUID]:
-    """The sign-ins this session began, the one that the token says it is for first; the token is not believed."""
+    """The sign-in of this session that the token says it is for, or the only one; the token is not believed."""
     kinds = (str(Kind.SIGN_IN), str(Kind.PASSWORDLESS))
     ids = [item.id for item in session.open_challenges(request) if item.kind in kinds]
-    return [uuid.UUID(item) for item in ids if item == _claimed(token)][:1]
+    claimed = _claimed(token)
+    if not claimed and len(ids) == 1:
+        return [uuid.UUID(ids[0])]
+    return [uuid.UUID(item) for item in ids if item == claimed]
 
 
 def _claimed(token: str) -> str:

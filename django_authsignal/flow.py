@@ -109,17 +109,18 @@ def _reuse(request: HttpRequest, question: Question) -> Challenge | None:
         if (item.action, item.kind, item.user, item.scope) != wanted:
             continue
         row = Challenge.objects.filter(pk=item.id, status__in=[Status.OPEN, Status.REVIEW]).first()
-        if row and row.young(timezone.now()) and _still_theirs(request, row, question.user):
+        if row and row.young(timezone.now()) and _still_theirs(request, row, question):
             return row
         session.forget(request, uuid.UUID(item.id))
     return None
 
 
-def _still_theirs(request: HttpRequest, row: Challenge, user: AbstractBaseUser) -> bool:
+def _still_theirs(request: HttpRequest, row: Challenge, question: Question) -> bool:
     return (
         browser.began(request, row.pk, row.browser)
-        and row.user_pk == str(user.pk)
-        and same(row.fingerprint, fingerprint(user))
+        and row.user_pk == str(question.user.pk)
+        and row.return_to == addresses.local(request, question.return_to)
+        and same(row.fingerprint, fingerprint(question.user))
         and row.tenant == option("TENANT_ID", request)
     )
 
@@ -171,6 +172,8 @@ def _track(
     move = TABLE.get((str(tracked.state), _enrolled(tracked, question.policy)), "deny")
     if question.kind == Kind.SETTINGS and move in ("on_allow", "unenrolled"):
         move = "challenge"  # nothing is let through by it: it opens a page, and its return gives no pass
+    if question.kind == Kind.PASSWORDLESS and move != "challenge":
+        move = "deny"  # somebody who only gave a name: no review's release may sign them in without a proof
     if observing:
         row.reason = f"observed: {move}"[:64]
         return ledger.close(request, question, row, Status.ALLOWED, Verdict.PASS)

@@ -20,7 +20,7 @@ from .client import Unreachable
 from .conf import emulator_command, get_settings, option
 from .decision import Decision, Question, Verdict
 from .identity import authsignal_id, client_ip, fingerprint, get_user, same, track_attributes
-from .models import Challenge, Channel, Status
+from .models import Challenge, Channel, Kind, Status
 from .policy import Policy, label_for
 
 logger = logging.getLogger("django_authsignal")
@@ -131,7 +131,8 @@ def let_through(request: HttpRequest, question: Question, row: Challenge, status
     if question.release and not question.signs_in:
         row.status, row.scope = Status.RELEASED, scope_of(request, question.policy, question.bound)
         row.save(force_insert=True)
-        grant(request, question.user, row, at=timezone.now(), one_request=True)
+        degraded = status == Status.DEGRADED
+        grant(request, question.user, row, at=timezone.now(), one_request=True, degraded=degraded)
         return decide(question, Verdict.REPEAT, row)
     decision = close(request, question, row, status, Verdict.PASS)
     if question.signs_in:
@@ -170,7 +171,9 @@ def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | None:
     user = get_user(row.user_pk)
     if user is None or not unchanged(row, user):
         return None
-    if not row.signs_in and str(getattr(request.user, "pk", None)) != row.user_pk:
+    # A sign-in without a password behind it was asked of somebody signed in already: it may not sign anybody in anew.
+    needs_session = not row.signs_in or (row.kind == Kind.SIGN_IN and row.password_at is None)
+    if needs_session and str(getattr(request.user, "pk", None)) != row.user_pk:
         return None
     return user
 

@@ -129,7 +129,10 @@ def _challenge_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     if decision.signs_in and not request.user.is_authenticated:
         # A form's POST never redirects to another origin: form-action 'self' blocks it, 307 sends the password.
         return go(request, challenge_path(decision))
-    return decided(request, "waiting", decision, status=403, url=challenge_path(decision))
+    # "Not now" must not lead to the page that would ask again at once.
+    here = decision.return_to.partition("?")[0] == request.path
+    leave = "/" if here else decision.return_to
+    return decided(request, "waiting", decision, status=403, url=challenge_path(decision), leave_url=leave)
 
 
 def _review_page(request: HttpRequest, decision: Decision) -> HttpResponse:

@@ -2,7 +2,9 @@
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.urls import reverse
 
+from django_authsignal.models import Status
 from tests.conftest import newest
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +48,17 @@ def test_unknown_inactive_and_un_enrolled_get_one_same_answer(new_browser, ada, 
 def test_nothing_but_a_challenge_leads_in(browser, ada, authsignal, outcome):
     getattr(authsignal, outcome)()
     browser.post(URL, {"username": "ada"})
+    assert browser.user_pk is None
+
+
+@pytest.mark.security
+def test_a_released_review_signs_nobody_in_who_only_gave_a_name(browser, ada, authsignal):
+    authsignal.review()
+    browser.post(URL, {"username": "ada"})
+    row = newest()
+    assert row.status == Status.DENIED
+    authsignal.complete(str(row.pk), state="REVIEW_SUCCEEDED")
+    browser.get(reverse("authsignal:challenge", args=[row.pk]))
     assert browser.user_pk is None
 
 

@@ -93,6 +93,12 @@ def test_an_unsafe_request_is_stopped_and_leads_back(adas, colour):
     assert adas.post(f"{colour}withdraw/").content == b"withdrawn"
 
 
+@pytest.mark.parametrize(("referer", "leads_to"), [("/withdraw/", "/"), ("/home/", "/home/")])
+def test_not_now_on_the_waiting_page_never_leads_back_into_the_proof(adas, referer, leads_to):
+    page = adas.post("/withdraw/", headers={"Referer": f"http://testserver{referer}"})
+    assert page.context["leave_url"] == leads_to
+
+
 def test_our_challenge_page_leads_to_the_hosted_page(adas):
     adas.post("/withdraw/")
     page = adas.get(reverse("authsignal:challenge", args=[newest().pk]))

@@ -311,6 +311,12 @@ def test_a_bound_field_absent_repeated_or_oddly_typed_is_a_400_before_any_call(a
     assert authsignal.calls == []
 
 
+def test_what_is_to_be_proved_is_shown_as_text(adas):
+    page = adas.post("/pay/", {"amount": "5", "payee": "<script>alert(1)</script>{amount}"})
+    assert b"Pay 5 to &lt;script&gt;alert(1)&lt;/script&gt;{amount}" in page.content
+    assert b"<script>alert" not in page.content
+
+
 def test_polling_never_completes_a_challenge(adas, authsignal):
     adas.get("/withdraw/")
     row = newest()

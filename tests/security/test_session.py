@@ -97,6 +97,12 @@ def test_an_email_change_ends_a_pass(adas, ada):
     assert adas.get("/withdraw/").status_code == 302
 
 
+def test_a_sign_in_repeated_with_another_destination_goes_to_the_later_one(browser, ada):
+    browser.post("/login/?next=/home/", {"username": "ada", "password": PASSWORD})
+    browser.post("/login/", {"username": "ada", "password": PASSWORD, "next": "/members/"})
+    assert browser.prove().headers["Location"] == "/members/"
+
+
 @pytest.mark.parametrize("change", [{"is_active": False}, {"email": "thief@example.com"}, {"password": "!"}])
 def test_a_user_changed_between_start_and_callback_is_refused(browser, ada, change):
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
@@ -126,6 +132,21 @@ def test_a_session_logged_in_in_another_way_holds_no_sign_in_pass(adas, colour):
     assert "authsignal.com" in answer.headers["Location"]
     adas.prove()
     assert adas.get(f"{colour}members/").content == b"members"
+
+
+def test_a_proof_asked_of_a_signed_in_session_signs_nobody_in_once_that_session_is_gone(adas, settings):
+    adas.get("/members/")
+    del adas.cookies["sessionid"]  # the session ran out; the browser and its challenge are still there
+    assert "wrong_user" in adas.prove().headers["Location"]
+    assert adas.user_pk is None
+
+
+def test_another_identity_taken_over_in_the_same_session_inherits_no_pass(browser, ada, bob):
+    browser.sign_in()
+    browser.step_up()
+    browser.force_login(bob)  # as an impersonation tool does
+    assert browser.get("/members/").status_code == 302
+    assert browser.get("/withdraw/").status_code == 302
 
 
 def test_a_proved_sign_in_holds_a_sign_in_pass(browser, ada, colour):
