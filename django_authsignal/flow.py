@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from . import addresses, browser, ledger, reviews, session, signals
+from . import addresses, browser, ledger, notices, reviews, session, signals
 from .binding import Bound
 from .client import Refused, Unreachable
 from .client.types import State, Tracked, Validated, VerificationMethod
@@ -22,7 +22,6 @@ from .conf import get_client, option
 from .decision import Decision, Question, Verdict
 from .identity import fingerprint, same, track_attributes
 from .models import Challenge, Channel, Kind, Status, revoke_open
-from .notices import enrolled_at_step_up
 from .policy import Policy, label_for
 from .steps import Steps
 
@@ -394,8 +393,8 @@ def _conclude(request: HttpRequest, row: Challenge, validated: Validated) -> Fin
     if not won:
         return Finished(True, row=row, already=True)
     session.forget(request, row.pk)
-    if row.enrolls and row.kind == Kind.STEP_UP:
-        enrolled_at_step_up(request, user)
+    if row.enrolls:
+        notices.enrolled(user)
     if row.kind == Kind.STEP_UP:
         ledger.grant(request, user, row, at=at, one_request=row.single_use)
     signals.challenge_passed.send(Challenge, request=request, user=user, challenge=row)

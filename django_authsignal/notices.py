@@ -4,14 +4,16 @@ import logging
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.mail import send_mail
-from django.http import HttpRequest
 from django.utils.translation import gettext
 
 logger = logging.getLogger("django_authsignal")
 
 
-def enrolled_at_step_up(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Tells the owner that a way of proof was added while a step-up asked for one. Never fails the request."""
+def enrolled(user: AbstractBaseUser) -> None:
+    """Tells the owner that a way of proof was added while one was asked for. Never fails the request.
+
+    Whoever has only the password may enrol first; the owner must not be the last to know.
+    """
     name = user.get_email_field_name() if hasattr(user, "get_email_field_name") else ""
     address = getattr(user, name, "") if name else ""
     if not address:

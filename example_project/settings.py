@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(os.environ.get("DEMO_STATE", BASE_DIR / ".demo"))
 
@@ -104,6 +106,11 @@ SESSION_COOKIE_NAME = "bank_session"
 CSRF_COOKIE_NAME = "bank_csrf"
 SECURE_REFERRER_POLICY = "same-origin"
 
+# Mail to the owner of an account is printed in the terminal.
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

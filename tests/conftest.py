@@ -29,6 +29,9 @@ def bob(db):
 class Browser(Client):
     """Django's test client as a browser: it navigates, it follows nothing by itself, it has its own cookie jar."""
 
+    # Django's own: these tests mean a session that was logged in without a proof.
+    force_login = Client.force_login
+
     def __init__(self, authsignal, **kwargs):
         super().__init__(headers={"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}, **kwargs)
         self.authsignal = authsignal

@@ -4,6 +4,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import django
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
@@ -202,6 +203,22 @@ def test_an_un_enrolled_user_may_enrol_at_a_step_up_after_a_recent_password_and_
     browser.prove(row)
     assert browser.get("/withdraw/").content == b"withdrawn"
     assert [mail.to for mail in mailoutbox] == [["ada@example.com"]]
+
+
+def test_the_owner_is_told_of_a_first_enrolment_at_sign_in(browser, ada, authsignal, mailoutbox):
+    authsignal.unenrolled()
+    browser.sign_in()
+    assert [mail.to for mail in mailoutbox] == [["ada@example.com"]]
+
+
+def test_mail_that_cannot_be_sent_does_not_undo_a_proof(browser, ada, authsignal, settings):
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": "no.such.Backend"}}
+    else:
+        settings.EMAIL_BACKEND = "no.such.Backend"
+    authsignal.unenrolled()
+    browser.sign_in()
+    assert browser.user_pk == str(ada.pk)
 
 
 def test_an_abandoned_enrolment_at_sign_in_signs_nobody_in(browser, ada, authsignal):

@@ -1,0 +1,113 @@
+"""Django's test client, made to stand on the far side of a proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.cookies import SimpleCookie
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user, load_backend
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.test import Client
+from django.utils import timezone
+
+from django_authsignal import browser, session
+from django_authsignal.backends import AuthsignalBackendMixin
+from django_authsignal.conf import get_settings, option
+from django_authsignal.models import Challenge, Kind, Status, lifetime
+from django_authsignal.policy import get_policy
+
+
+def pass_challenge(client: Client, action: str, *, method: str = "PASSKEY") -> None:
+    """Gives the client's signed-in user a pass for the action, as if they had just proved it by `method`.
+
+    Raises ValueError when nobody is signed in, when the policy does not accept the method, and for an action whose
+    proof belongs to one request (bind, MAX_AGE 0): send that request, then `authsignal.complete(…)` its challenge.
+    """
+    request = _request(client)
+    user, policy = get_user(request), get_policy(action)
+    if not isinstance(user, AbstractBaseUser):
+        raise ValueError("Nobody is signed in with this client. Call client.force_login(user) first.")
+    if policy.single_use or policy.custom:
+        raise ValueError(f"A proof of {action!r} belongs to one request. Send it, then complete its challenge.")
+    if not policy.accepts(method):
+        raise ValueError(f"The policy of {action!r} does not accept {method}. Pass method=… with one of its METHODS.")
+    now = timezone.now()
+    row = Challenge.objects.create(
+        kind=Kind.SIGN_IN if policy.sign_in else Kind.STEP_UP,
+        status=Status.PROVED,
+        action=action,
+        user_pk=str(user.pk),
+        authsignal_id=str(user.pk),
+        tenant=option("TENANT_ID", request),
+        browser=browser.ensure(request),
+        verification_method=method,
+        max_age=policy.max_age,
+        expires_at=lifetime(policy.challenge_age),
+        proved_at=now,
+    )
+    session.grant(
+        request, user, id=row.pk, action=action, at=now, max_age=policy.max_age, method=method, tenant=row.tenant
+    )
+    _keep(client, request)
+
+
+def _request(client: Client) -> HttpRequest:
+    request = HttpRequest()
+    request.META.update({"SERVER_NAME": "testserver", "SERVER_PORT": "80", **client.defaults})
+    request.session = client.session
+    request.COOKIES = {name: morsel.value for name, morsel in client.cookies.items()}
+    return request
+
+
+def _keep(client: Client, request: HttpRequest) -> None:
+    request.session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key or ""
+    value = getattr(request, "_authsignal_browser", "")
+    if value:
+        # Both names: the next request may be made with secure=True.
+        client.cookies.update(SimpleCookie({browser.NAME: value, f"__Host-{browser.NAME}": value}))
+
+
+def _user_of(credentials: dict[str, Any]) -> tuple[AbstractBaseUser | None, str]:
+    """Who these credentials belong to, by the gated backends without their gate."""
+    for path in settings.AUTHENTICATION_BACKENDS:
+        backend = load_backend(path)
+        if isinstance(backend, AuthsignalBackendMixin):
+            user = super(AuthsignalBackendMixin, backend).authenticate(None, **credentials)
+            if user is not None:
+                return user, path
+    return None, ""
+
+
+@contextmanager
+def proved_clients() -> Iterator[None]:
+    """Inside the block every test client has `pass_challenge`, and `login` and `force_login` include the proof."""
+    login, force_login = Client.login, Client.force_login
+
+    def proved_force_login(self: Client, user: AbstractBaseUser, backend: str | None = None) -> None:
+        force_login(self, user, backend)  # type: ignore[arg-type]
+        methods = get_policy(get_settings().SIGN_IN_ACTION).methods
+        pass_challenge(self, get_settings().SIGN_IN_ACTION, method=min(methods) if methods else "PASSKEY")
+
+    def proved_login(self: Client, **credentials: Any) -> bool:
+        user, backend = _user_of(credentials)
+        if user is None:
+            return login(self, **credentials)
+        proved_force_login(self, user, backend)
+        return True
+
+    _set(Client, login=proved_login, force_login=proved_force_login, pass_challenge=pass_challenge)
+    try:
+        yield
+    finally:
+        _set(Client, login=login, force_login=force_login)
+        del Client.pass_challenge  # type: ignore[attr-defined]
+
+
+def _set(owner: type, **methods: Callable[..., Any]) -> None:
+    for name, method in methods.items():
+        setattr(owner, name, method)
