@@ -174,6 +174,31 @@ def test_the_whole_way_under_asgi(ada_committed, authsignal, new_browser):
     assert async_to_sync(_async_walk)(adas, authsignal) == (302, 303, b"withdrawn")
 
 
+async def _async_interrupts(adas, authsignal):
+    client = AsyncClient()
+    client.cookies = adas.cookies
+    deep = await client.get("/async/deep/", headers={"Accept": "text/html"})
+    json = await client.get("/async/deep/", headers={"Accept": "application/json"})
+    row = await Challenge.objects.order_by("-created_at").afirst()
+    await client.get(f"/authsignal/callback/{row.pk}/", {"token": authsignal.complete(str(row.pk))})
+    done = await client.get("/async/deep/", headers={"Accept": "text/html"})
+    login = await AsyncClient().post("/login/", {"username": "ada", "password": "pw"}, headers={"Accept": "text/html"})
+    return deep, json, done.content, login
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_interrupt_under_asgi_is_answered_as_under_wsgi(ada_committed, authsignal, new_browser):
+    from asgiref.sync import async_to_sync
+
+    adas = new_browser()
+    adas.force_login(ada_committed)
+    deep, json, done, login = async_to_sync(_async_interrupts)(adas, authsignal)
+    assert (deep.status_code, json.status_code, done) == (302, 401, b"deep")
+    assert json.headers["Content-Type"] == "application/problem+json"
+    assert "authsignal_browser" in deep.cookies
+    assert login.status_code == 303
+
+
 @pytest.fixture
 def ada_committed(transactional_db):
     from django.contrib.auth import get_user_model
