@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
 
 from .client import Client, ConfigurationError
 from .client.types import VerificationMethod
@@ -328,6 +329,7 @@ def _client(secret: str, url: str, timeout: float, transport: "BaseAdapter | Non
     return Client(secret, api_url=url, timeout=timeout, transport=transport)
 
 
+@sensitive_variables()
 def get_client(request: HttpRequest) -> Client:
     """The pooled client of this request's tenant. Raises ConfigurationError when there is no secret key."""
     return _client(option("API_SECRET_KEY", request), option("API_URL", request), get_settings().TIMEOUT, _transport)

@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
@@ -10,10 +10,18 @@ from .. import flow, steps
 from .outcome import as_page
 
 
-@sensitive_variables("token")
+def _take_token(request: HttpRequest) -> str | None:
+    """The token, taken out of the request: whoever logs or reports this request later does not find it there."""
+    token = request.GET.get("token")
+    request.GET = QueryDict()
+    request.META["QUERY_STRING"] = ""
+    return token
+
+
+@sensitive_variables()  # hides those of every frame below too
 @require_GET
 def callback(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     """Finishes a challenge. The token leaves the address bar by a redirect, whatever comes of it."""
-    token = request.GET.get("token")
+    token = _take_token(request)
     finished = steps.run(flow.finish(request, challenge_id, token))
     return as_page(request, challenge_id, finished)

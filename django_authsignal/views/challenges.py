@@ -91,7 +91,7 @@ def challenges(request: HttpRequest) -> HttpResponse:
     return responses.problem(request, decision)
 
 
-@sensitive_variables("token", "kept")
+@sensitive_variables()
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def challenge(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
@@ -170,7 +170,6 @@ def _json(request: HttpRequest, body: dict[str, Any], status: int = 200) -> Http
     return responses.protect(request, JsonResponse(body, status=status))
 
 
-@sensitive_variables("token", "body")
 def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     try:
         body = body_of(request)

@@ -1,8 +1,12 @@
 """Where a person may be sent, and what no address may carry."""
 
+import sys
+
 import pytest
+from django.core.signals import got_request_exception
 from django.test import RequestFactory
 from django.urls import reverse
+from django.views.debug import ExceptionReporter
 
 from django_authsignal import addresses
 from tests.conftest import PASSWORD, newest
@@ -146,6 +150,29 @@ def test_the_token_leaves_the_address_by_a_redirect_on_every_outcome(adas, new_b
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     if token:
         assert token not in answer.headers["Location"] + answer.content.decode() + caplog.text
+
+
+def test_a_crash_while_finishing_reports_no_token(adas, authsignal):
+    reports = []
+
+    def report(sender, request, **kwargs):
+        reporter = ExceptionReporter(request, *sys.exc_info())
+        reports.append(reporter.get_traceback_text() + reporter.get_traceback_html())
+
+    adas.get("/withdraw/")
+    row = newest()
+    token = authsignal.complete(str(row.pk))
+    authsignal.send = None  # not callable: something breaks deep below
+    adas.raise_request_exception = False
+    got_request_exception.connect(report)
+    try:
+        assert adas.callback(row, token=token).status_code == 500
+    finally:
+        got_request_exception.disconnect(report)
+    assert "steps.py" in reports[0]
+    where = reports[0].find(token)
+    assert where == -1, reports[0][max(0, where - 300) : where + 20]
+    assert "test_secret_key" not in reports[0]
 
 
 def test_our_pages_are_not_framed_and_not_stored(adas):
