@@ -16,6 +16,7 @@ from .identity import digest
 from .policy import Policy
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+MAX_EXPONENT = 308  # what a double holds
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
@@ -90,9 +91,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _json(request: HttpRequest) -> Any:
     try:
-        return json.loads(request.body, object_pairs_hook=_unique, parse_float=Decimal)
-    except (ValueError, RecursionError) as exc:
+        return json.loads(request.body, object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError, InvalidOperation) as exc:
         raise BadRequest("The body is not JSON. Send a JSON object.") from exc
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON.")
 
 
 def _dotted(document: Any, name: str) -> Any:
@@ -103,6 +108,8 @@ def _dotted(document: Any, name: str) -> Any:
         value = value[step]
     if isinstance(value, dict | list) or value is None:
         raise BadRequest(f"The field {name!r} must be text, a number or true or false.")
+    if isinstance(value, Decimal) and abs(value.adjusted()) > MAX_EXPONENT:
+        raise BadRequest(f"The field {name!r} is a number out of range.")  # a view that writes it out fills the memory
     return value
 
 
@@ -125,14 +132,24 @@ def canonical(value: Any) -> str:
 
 
 def _number(value: Decimal) -> str:
-    # format(…, "f") after normalize: 2.50 -> 2.5, 1E+3 -> 1000; -0 is 0.
-    return f"number:{format(value.normalize() + 0, 'f') if value.is_finite() else value}"
+    # By its digits: Decimal.normalize() rounds to 28 of them, and two long account numbers would be one.
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        return f"number:{value}"  # NaN, Infinity
+    written = "".join(map(str, digits)).lstrip("0")
+    significant = written.rstrip("0")
+    if not significant:
+        return "number:0"
+    return f"number:{'-' if sign else ''}{significant}e{exponent + len(written) - len(significant)}"
 
 
 def _text(value: str) -> str:
     text = unicodedata.normalize("NFC", value.replace("\r\n", "\n")).strip()
-    # Plain ASCII decimals only: "1_000", "١٢" and "1e9" stay text, so that no two readers can disagree on them.
-    if text.isascii() and len(text) <= 40 and text.lstrip("-").replace(".", "", 1).isdigit():
+    # Plain ASCII decimals only: "1_000", "١٢" and "1e9" stay text, so that no two readers can disagree on them; so
+    # does "0123", which is another account than "123".
+    plain = text.lstrip("-")
+    zero_led = plain[:1] == "0" and plain[1:2].isdigit()
+    if text.isascii() and len(text) <= 40 and plain.replace(".", "", 1).isdigit() and not zero_led:
         try:
             return _number(Decimal(text))
         except InvalidOperation:
