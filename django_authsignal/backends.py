@@ -98,7 +98,8 @@ def _finish(request: HttpRequest | None, token: str) -> AbstractBaseUser | None:
         finished = steps.run(flow.finish(request, challenge_id, token))
         row = finished.row
         if finished.ok and not finished.already and row is not None and finished.user is not None:
-            if not signin.allowed(request, finished.user, row.backend):
+            # A sign-in that its own view finishes has rules there, which a token must not skip.
+            if row.finish_in_view or not signin.allowed(request, finished.user, row.backend):
                 raise PermissionDenied
             request._authsignal_proved = row  # type: ignore[attr-defined] # its pass is written by login()
             return finished.user
@@ -120,7 +121,7 @@ def _claimed(token: str) -> str:
         part = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         return str(claims["other"]["idempotencyKey"])
-    except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError, binascii.Error):
         return ""
 
 

@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin as DjangoLoginRequiredMixin
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.decorators import classonlymethod
 
 from . import browser, enforcement, flow, ledger, responses, session, signin, steps
@@ -51,6 +53,7 @@ class LoginRequiredMixin(DjangoLoginRequiredMixin):
         return marked(super().as_view(**initkwargs), SIGNED_IN)  # type: ignore[misc,no-any-return]
 
 
+UNFINISHED_AGE = 300  # seconds in which a sign-in view finishes what was proved
 FINISH = "authsignal"  # query parameter: the proved challenge that a sign-in view is to finish
 
 
@@ -64,15 +67,16 @@ class SignInMixin:
 
     request: HttpRequest
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Tells AuthsignalBackend that this view asks by itself, then goes on."""
-        request._authsignal_view_asks = True  # type: ignore[attr-defined]
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc,no-any-return]
-
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Checks the form, then asks the gate; the form's user is signed in only with its answer."""
         form = self.get_form()  # type: ignore[attr-defined]
-        if not form.is_valid():
+        # The backend leaves the asking to this method, and only here: a `post` that overrides it is still asked.
+        request._authsignal_view_asks = True  # type: ignore[attr-defined]
+        try:
+            valid = form.is_valid()
+        finally:
+            request._authsignal_view_asks = False  # type: ignore[attr-defined]
+        if not valid:
             return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
         user = form.get_user()
         question = enforcement.sign_in_question(request, user, user.backend, finish_in_view=True)
@@ -104,7 +108,7 @@ class SignInMixin:
 
     def _finish(self, request: HttpRequest, row: Challenge) -> HttpResponseBase:
         user = get_user(row.user_pk)
-        fresh = row.move(Status.SPENT, source=(Status.PROVED, Status.RELEASED))
+        fresh = _recent(row) and row.move(Status.SPENT, source=(Status.PROVED, Status.RELEASED))
         if (
             not fresh
             or user is None
@@ -122,6 +126,12 @@ class SignInMixin:
         form.user_cache = user
         form.cleaned_data = {"username": user.get_username()}
         return form
+
+
+def _recent(row: Challenge) -> bool:
+    """False for a proof that was left lying: whoever uses this browser next must not be signed in by it."""
+    since = row.proved_at or row.checked_at  # proved, or seen to be released
+    return since is not None and timezone.now() < since + timedelta(seconds=UNFINISHED_AGE)
 
 
 def failed_context(request: HttpRequest, reason: str) -> dict[str, Any]:
