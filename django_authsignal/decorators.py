@@ -55,7 +55,8 @@ def _http_methods(methods: Sequence[str] | None) -> frozenset[str] | None:
     names = frozenset(str(method).upper() for method in ([methods] if isinstance(methods, str) else methods))
     if not names or not names <= HTTP_METHODS:
         raise ConfigurationError(f"methods={methods!r}: list HTTP methods, such as ['POST', 'DELETE'].")
-    return names
+    # HEAD runs what GET runs: a view that is guarded for GET is not to be run by asking for its headers.
+    return names | {"HEAD"} if "GET" in names else names
 
 
 def marked(view: View, requirement: Requirement) -> View:

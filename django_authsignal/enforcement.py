@@ -138,7 +138,9 @@ class RequestGate:
 
     def _spendable(self, item: session.Pass) -> Question | None:
         try:
-            return self._question(policy_of(item.action, bind=item.bind))
+            # A decorator or a call may have narrowed the policy to one request; the pass says so, settings do not.
+            once = 0 if item.max_age == 0 else None
+            return self._question(policy_of(item.action, max_age=once, bind=item.bind))
         except Exception:  # a body that cannot be read now matches no pass; the view's own requirement reports it
             return None
 
@@ -231,8 +233,12 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     if flow.peek(request, user, policy, bound):
         own.note(requirement, bound)
         return None
-    if policy.single_use and steps.in_transaction() and not own.guarded:
-        _must_be_guarded(own.guarded, policy)
+    if steps.in_transaction():
+        if own.guarded:
+            # The middleware did not see this decorator: it asks, and spends, once the transaction is left.
+            raise ChallengeRequired(question=replace(question_for(request, user, policy), release=True))
+        if policy.single_use:
+            _must_be_guarded(own.guarded, policy)
     forged = responses.refuse_forged(request)
     if forged:
         return forged
