@@ -165,6 +165,9 @@ def _track(
     except Refused as exc:
         # Never an outage: a wrong key or region must be seen, not failed open.
         logger.error("Authsignal refused to track %s: %s", question.policy.action, exc)
+        if observing:  # nobody was refused: nothing is to count this as a failed login
+            row.reason = "observed: refused"
+            return ledger.close(request, question, row, Status.ALLOWED, Verdict.PASS)
         return ledger.deny(request, question, row, "refused")
     session.reload(request)
     row.state = str(tracked.state)[:64]

@@ -4,9 +4,10 @@ Everything lives under one key of Django's session, so that `logout()` and a flu
 the user, the user's state and the browser; one that does not fit is not a pass.
 """
 
+import re
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -47,6 +48,25 @@ class Pass(NamedTuple):
     bind: tuple[str, ...] = ()  # names of the fields it is bound to
 
 
+# The types of a pass's fields, in their order.
+_TYPES: tuple[Any, ...] = (
+    str,
+    str,
+    str,
+    str,
+    str,
+    (int, float),
+    (int, type(None)),
+    str,
+    str,
+    str,
+    bool,
+    bool,
+    (list, tuple),
+)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 @dataclass(frozen=True)
 class OpenChallenge:
     """A challenge this session began: where its hosted page is. Never written to the ledger, never logged."""
@@ -66,6 +86,12 @@ class OpenChallenge:
 
 def _store(request: HttpRequest) -> dict[str, Any]:
     found = request.session.get(KEY) if hasattr(request, "session") else None
+    return found if isinstance(found, dict) else {}
+
+
+def _part(request: HttpRequest, name: str) -> dict[str, Any]:
+    """The passes or the open challenges. What an older version or another hand wrote in another form is none."""
+    found = _store(request).get(name)
     return found if isinstance(found, dict) else {}
 
 
@@ -114,13 +140,13 @@ def grant(
         degraded=degraded,
         bind=tuple(bind),
     )
-    kept = list(_store(request).get("passes", {}).values())
-    kept = [item for item in kept if not _replaced(item, made)][-(MAX_PASSES - 1) :]
-    _write(request, passes={item["id"]: item for item in [*kept, made._asdict()]})
+    found = [_read(item) for item in _part(request, "passes").values()]
+    kept = [item for item in found if item and not _replaced(item, made)][-(MAX_PASSES - 1) :]
+    _write(request, passes={item.id: item._asdict() for item in [*kept, made]})
 
 
-def _replaced(old: Mapping[str, Any], new: Pass) -> bool:
-    return (old["action"], old["scope"], old["one_request"]) == (new.action, new.scope, new.one_request)
+def _replaced(old: Pass, new: Pass) -> bool:
+    return (old.action, old.scope, old.one_request) == (new.action, new.scope, new.one_request)
 
 
 def find(
@@ -130,8 +156,8 @@ def find(
 
     `scope` is what the policy binds; `request_scope` the one request that an ALLOW or a review may have released.
     """
-    for item in _store(request).get("passes", {}).values():
-        found = _read(item) if item.get("action") == policy.action else None
+    for item in _part(request, "passes").values():
+        found = _read(item) if isinstance(item, dict) and item.get("action") == policy.action else None
         if found and fits(request, user, policy, found, scope, request_scope):
             return found
     return None
@@ -139,15 +165,20 @@ def find(
 
 def one_request_passes(request: HttpRequest) -> list[Pass]:
     """The passes of this session that were given for one request, those that no longer count among them."""
-    items = _store(request).get("passes", {}).values()
-    return [found for found in (_read(item) for item in items if item.get("one_request")) if found]
+    read = (_read(item) for item in _part(request, "passes").values())
+    return [found for found in read if found and found.one_request]
 
 
 def _read(item: Any) -> Pass | None:
     try:
-        return Pass(**item)
+        found = Pass(**item)
     except TypeError:
         return None  # written by another version: no pass
+    return found if all(map(isinstance, found, _TYPES)) and _is_uuid(found.id) else None
+
+
+def _is_uuid(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
 
 
 def fits(
@@ -194,7 +225,7 @@ def seconds_left(found: Pass, policy: Policy) -> int | None:
 
 def drop(request: HttpRequest, pass_id: str | None = None) -> None:
     """Drops one pass, or all of them."""
-    passes = {} if pass_id is None else {k: v for k, v in _store(request).get("passes", {}).items() if k != pass_id}
+    passes = {} if pass_id is None else {k: v for k, v in _part(request, "passes").items() if k != pass_id}
     if KEY in request.session:
         _write(request, passes=passes)
 
@@ -204,7 +235,8 @@ def drop(request: HttpRequest, pass_id: str | None = None) -> None:
 
 def remember(request: HttpRequest, challenge: OpenChallenge) -> list[str]:
     """Keeps where an open challenge's hosted page is. Returns the ids pushed out, oldest first, beyond eight."""
-    kept = {**_store(request).get("open", {}), challenge.id: asdict(challenge)}
+    before = {item.id: asdict(item) for item in map(_read_open, _part(request, "open").values()) if item}
+    kept = {**before, challenge.id: asdict(challenge)}
     pushed = list(kept)[:-MAX_OPEN]
     _write(request, open={key: value for key, value in kept.items() if key not in pushed})
     return pushed
@@ -212,13 +244,18 @@ def remember(request: HttpRequest, challenge: OpenChallenge) -> list[str]:
 
 def open_challenges(request: HttpRequest) -> list[OpenChallenge]:
     """The challenges this session began and has not finished, newest first, young ones only."""
-    found = []
-    for item in _store(request).get("open", {}).values():
-        try:
-            found.append(OpenChallenge(**item))
-        except TypeError:
-            continue  # written by another version
+    found = [item for item in map(_read_open, _part(request, "open").values()) if item]
     return [item for item in reversed(found) if item.expires > time.time()]
+
+
+def _read_open(item: Any) -> OpenChallenge | None:
+    try:
+        found = OpenChallenge(**item)
+    except TypeError:
+        return None  # written by another version
+    texts = (found.id, found.action, found.kind, found.user, found.scope, found.url, found.token)
+    sound = all(isinstance(text, str) for text in texts) and isinstance(found.expires, int | float)
+    return found if sound and _is_uuid(found.id) else None
 
 
 def open_challenge(request: HttpRequest, challenge_id: uuid.UUID) -> OpenChallenge | None:
@@ -228,7 +265,7 @@ def open_challenge(request: HttpRequest, challenge_id: uuid.UUID) -> OpenChallen
 
 def forget(request: HttpRequest, challenge_id: uuid.UUID) -> None:
     """Drops where an open challenge's hosted page was: it is closed."""
-    kept = _store(request).get("open", {})
+    kept = _part(request, "open")
     if str(challenge_id) in kept:
         _write(request, open={key: value for key, value in kept.items() if key != str(challenge_id)})
 

@@ -1,7 +1,7 @@
 """A user's own authenticators: see them, add one, remove one; each behind a proof for MANAGE_ACTION."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,7 @@ from ..client import AuthsignalError
 from ..client.types import Authenticator
 from ..conf import get_client, get_settings
 from ..decision import Decision, Question, Verdict
+from ..decorators import HTTP_METHODS
 from ..enforcement import Requirement
 from ..identity import authsignal_id
 from ..models import Kind, revoke_open
@@ -42,7 +43,9 @@ class Line:
 @require_http_methods(["GET", "HEAD", "POST"])
 def authenticators(request: HttpRequest) -> HttpResponseBase:
     """GET lists them; POST `remove=<id>` removes one, POST `add=1` goes to Authsignal's own page to add one."""
-    refused = steps.run(enforcement.check(request, Requirement(action=get_settings().MANAGE_ACTION)))
+    # Every method is named: with a MAX_AGE of 0 a requirement would ask of unsafe methods only, and GET lists them.
+    requirement = Requirement(action=get_settings().MANAGE_ACTION, methods=HTTP_METHODS)
+    refused = steps.run(enforcement.check(request, requirement))
     if refused is not None:
         return refused
     try:
@@ -101,7 +104,8 @@ def _remove(request: HttpRequest, authenticator_id: str) -> str:
 
 
 def _add(request: HttpRequest) -> HttpResponse:
-    policy = get_policy(get_settings().MANAGE_ACTION)
+    # An outage opens no page of Authsignal's, so there is nothing that it could allow.
+    policy = replace(get_policy(get_settings().MANAGE_ACTION), on_unreachable="deny")
     question = Question(
         user=request.user,  # type: ignore[arg-type]
         policy=policy,

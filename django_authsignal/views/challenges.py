@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -43,7 +43,7 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
     """The JSON object of a request. Raises BadRequest."""
     try:
         found = json.loads(request.body or b"{}")
-    except (ValueError, RecursionError) as exc:
+    except (ValueError, RecursionError, RawPostDataException) as exc:  # the last: a form that was read as one already
         raise BadRequest("The body is not JSON. Send a JSON object.") from exc
     if not isinstance(found, dict):
         raise BadRequest("The body is not a JSON object. Send a JSON object.")

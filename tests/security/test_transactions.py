@@ -1,0 +1,63 @@
+"""Under ATOMIC_REQUESTS a proof asked for inside the view is spent outside its transaction, and never given back."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connections
+
+from django_authsignal import steps
+from django_authsignal.models import Challenge, Status
+from tests.conftest import PASSWORD, Browser
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.security,
+    pytest.mark.urls("tests.security.test_ways_around"),
+]
+
+
+@pytest.fixture
+def calls_in_a_transaction(transactional_db, authsignal):
+    connections["default"].settings_dict["ATOMIC_REQUESTS"] = True
+    seen = []
+    send = authsignal.send
+
+    def spy(*args, **kwargs):
+        seen.append(steps.in_transaction())
+        return send(*args, **kwargs)
+
+    authsignal.send = spy
+    yield seen
+    connections["default"].settings_dict["ATOMIC_REQUESTS"] = False
+
+
+@pytest.fixture
+def adas(authsignal, calls_in_a_transaction):
+    ada = get_user_model().objects.create_user("ada", "ada@example.com", PASSWORD)
+    browser = Browser(authsignal, raise_request_exception=False)
+    browser.force_login(ada)
+    return browser
+
+
+@pytest.mark.parametrize("where", ["/once/", "/once-deep/"])
+def test_a_single_use_proof_asked_for_inside_the_view_is_not_given_back_when_it_fails(adas, where):
+    adas.post(where, {"fail": "1"})
+    adas.prove()
+    assert adas.post(where, {"fail": "1"}).status_code == 500
+    assert adas.post(where, {"fail": "1"}).status_code == 403
+    assert Challenge.objects.filter(status=Status.SPENT).count() == 1
+
+
+@pytest.mark.parametrize("where", ["/once/", "/once-deep/"])
+def test_a_single_use_proof_asked_for_inside_the_view_serves_it_once(adas, where):
+    adas.post(where)
+    adas.prove()
+    assert adas.post(where).content == b"done"
+    assert adas.post(where).status_code == 403
+
+
+@pytest.mark.parametrize("where", ["/once/", "/once-deep/", "/unmarked/"])
+def test_a_decorator_the_middleware_cannot_see_makes_no_call_inside_a_transaction(adas, calls_in_a_transaction, where):
+    adas.post(where)
+    assert calls_in_a_transaction == [False]
+    adas.prove()
+    assert calls_in_a_transaction == [False, False]
