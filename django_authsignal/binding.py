@@ -1,6 +1,7 @@
 """What a proof is bound to: the values a person saw, as keyed hashes, and the request they came with."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from .policy import Policy
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 MAX_EXPONENT = 308  # what a double holds
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+_SURROGATE = re.compile("[\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ def _dotted(document: Any, name: str) -> Any:
         value = value[step]
     if isinstance(value, dict | list) or value is None:
         raise BadRequest(f"The field {name!r} must be text, a number or true or false.")
+    if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+        raise BadRequest(f"The field {name!r} is not text.")  # half a character: no page and no database takes it
     if isinstance(value, Decimal) and abs(value.adjusted()) > MAX_EXPONENT:
         raise BadRequest(f"The field {name!r} is a number out of range.")  # a view that writes it out fills the memory
     return value

@@ -15,7 +15,7 @@ from .binding import read as read_bound
 from .client import ConfigurationError
 from .conf import get_settings
 from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Question, Verdict
-from .models import Kind
+from .models import Challenge, Kind, Status
 from .policy import Bind, Policy, get_policy
 from .steps import Steps
 
@@ -258,12 +258,20 @@ def answer(request: HttpRequest, exc: AuthsignalInterrupt) -> Steps[HttpResponse
             return forged
         decision = yield from flow.ask(request, exc.question)
         if decision.passed:
-            return _passed_late(request, exc.question)
+            return _passed_late(request, exc.question, decision)
     return responses.respond(request, decision or Decision(Verdict.DENY, ""))
 
 
-def _passed_late(request: HttpRequest, question: Question) -> HttpResponse:
+def _released(decision: Decision) -> Challenge | None:
+    released = Challenge.objects.filter(status=Status.RELEASED)
+    return released.filter(pk=decision.challenge_id).first() if decision.challenge_id else None
+
+
+def _passed_late(request: HttpRequest, question: Question, decision: Decision) -> HttpResponse:
     """The gate let through a request whose view was left already: sign in now, or have the request come again."""
     if not question.signs_in:
         return responses.respond(request, Decision(Verdict.REPEAT, question.policy.action))
+    row = _released(decision) if question.finish_in_view else None
+    if row is not None:
+        return responses.go(request, signin.view_url(row, question.return_to))
     return signin.finish_late(request, question.user, question.backend, question.return_to)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -54,7 +55,6 @@ class LoginRequiredMixin(DjangoLoginRequiredMixin):
 
 
 UNFINISHED_AGE = 300  # seconds in which a sign-in view finishes what was proved
-FINISH = "authsignal"  # query parameter: the proved challenge that a sign-in view is to finish
 
 
 class SignInMixin:
@@ -81,7 +81,7 @@ class SignInMixin:
         user = form.get_user()
         question = enforcement.sign_in_question(request, user, user.backend, finish_in_view=True)
         if steps.in_transaction() and not flow.peek(request, question.user, question.policy, question.bound):
-            raise ChallengeRequired(question=question)
+            raise ChallengeRequired(question=replace(question, release=True))
         decision = steps.run(flow.ask(request, question))
         if not decision.passed:
             return responses.respond(request, decision)
@@ -97,7 +97,7 @@ class SignInMixin:
 
     def _proved(self, request: HttpRequest) -> Challenge | None:
         try:
-            challenge_id = uuid.UUID(request.GET.get(FINISH, ""))
+            challenge_id = uuid.UUID(request.GET.get(signin.FINISH, ""))
         except ValueError:
             return None
         row = Challenge.objects.filter(pk=challenge_id, finish_in_view=True, kind=Kind.SIGN_IN).first()

@@ -1,5 +1,7 @@
 """Finishing a sign-in: Django's `login()`, and the pass that says it was proved."""
 
+from urllib.parse import urlencode
+
 from django.conf import settings as django_settings
 from django.contrib.auth import load_backend, login
 from django.contrib.auth.models import AbstractBaseUser
@@ -10,6 +12,8 @@ from django.utils.module_loading import import_string
 
 from . import addresses, ledger, responses
 from .models import Challenge
+
+FINISH = "authsignal"  # query parameter: the proved challenge that a sign-in view is to finish
 
 
 def allowed(request: HttpRequest, user: AbstractBaseUser, backend: str) -> bool:
@@ -61,6 +65,12 @@ def log_in(request: HttpRequest, user: AbstractBaseUser, row: Challenge) -> bool
 
 def _login(request: HttpRequest, user: AbstractBaseUser, backend: str) -> None:
     login(request, user, backend=backend)  # type: ignore[arg-type] # any user model, not only Django's own
+
+
+def view_url(row: Challenge, next_page: str) -> str:
+    """Where the sign-in view that began a challenge finishes it."""
+    query = urlencode({FINISH: str(row.pk), "next": next_page})
+    return f"{row.path}{'&' if '?' in row.path else '?'}{query}"
 
 
 def finish_late(request: HttpRequest, user: AbstractBaseUser, backend: str, return_to: str) -> HttpResponse:

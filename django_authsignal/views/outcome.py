@@ -11,7 +11,6 @@ from django.urls import reverse
 from .. import addresses, responses, signin
 from ..enforcement import policy_of
 from ..flow import Finished
-from ..mixins import FINISH
 from ..models import Challenge, Kind
 from ..policy import label_for
 
@@ -44,9 +43,7 @@ def go_on(request: HttpRequest, row: Challenge, finished: Finished) -> HttpRespo
     if finished.user is None:
         return failed(request, "gone", row)
     if row.finish_in_view:
-        separator = "&" if "?" in row.path else "?"
-        query = urlencode({FINISH: str(row.pk), "next": finished.return_to})
-        return responses.go(request, f"{row.path}{separator}{query}")
+        return responses.go(request, signin.view_url(row, finished.return_to))
     if row.signs_in and not signin.log_in(request, finished.user, row):
         return responses.page(request, "blocked", {"reason": "denied", **about(row)}, status=403)
     return responses.go(request, addresses.local(request, finished.return_to) or fallback(row))

@@ -61,3 +61,32 @@ def test_a_decorator_the_middleware_cannot_see_makes_no_call_inside_a_transactio
     assert calls_in_a_transaction == [False]
     adas.prove()
     assert calls_in_a_transaction == [False, False]
+
+
+@pytest.mark.parametrize("outage", [False, True])
+def test_an_allowed_sign_in_still_runs_the_logic_of_its_own_view(authsignal, calls_in_a_transaction, settings, outage):
+    ada = get_user_model().objects.create_user("ada", "ada@example.com", PASSWORD)
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ON_UNREACHABLE": "allow"}
+    authsignal.allow()
+    authsignal.fail("refused" if outage else None)
+    browser = Browser(authsignal)
+    answer = browser.post("/own-login/?next=/members/", {"username": "ada", "password": PASSWORD})
+    assert browser.user_pk is None
+    where = answer.headers["Location"]
+    done = browser.get(where)
+    assert (done.headers["X-Own-Logic"], done.headers["Location"]) == ("ran", "/members/")
+    assert browser.user_pk == str(ada.pk)
+    authsignal.fail(None)
+    browser_pass = next(iter(browser.session["authsignal"]["passes"].values()))
+    assert browser_pass["max_age"] == (300 if outage else None)
+    assert browser.get("/members/").content == b"members"
+    browser.post("/logout/")
+    assert browser.get(where).status_code == 403
+
+
+def test_observing_never_stops_a_sign_in_whose_view_asks_by_itself(authsignal, calls_in_a_transaction, settings):
+    ada = get_user_model().objects.create_user("ada", "ada@example.com", PASSWORD)
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ENFORCE": "observe"}
+    browser = Browser(authsignal)
+    browser.post("/own-login/", {"username": "ada", "password": PASSWORD})
+    assert browser.user_pk == str(ada.pk)

@@ -115,6 +115,19 @@ def test_a_bound_number_that_no_view_can_use_is_a_400(adas, authsignal, number):
     assert authsignal.calls == []
 
 
+def test_a_bound_text_that_no_page_can_show_is_a_400(adas, authsignal):
+    body = '{"amount": 1, "payee": "\\ud800"}'
+    assert adas.post("/pay/", body, content_type="application/json").status_code == 400
+    assert authsignal.calls == []
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "::1%" + "a" * 300, "::1%\x00"])
+def test_an_address_with_a_zone_is_not_kept(adas, settings, address):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "CLIENT_IP": lambda request: address}
+    adas.get("/withdraw/")
+    assert newest().ip_address is None
+
+
 # Methods
 
 
