@@ -102,7 +102,8 @@ class SignInMixin:
             return None
         row = Challenge.objects.filter(pk=challenge_id, finish_in_view=True, kind=Kind.SIGN_IN).first()
         # This browser, and this very view: a proof for one sign-in page does not finish another, with other rules.
-        if row is None or row.path.partition("?")[0] != request.path or not browser.began(request, row.pk, row.browser):
+        here = request.get_full_path().partition("?")[0]  # escaped, as the row has it
+        if row is None or row.path.partition("?")[0] != here or not browser.began(request, row.pk, row.browser):
             return None
         return row
 

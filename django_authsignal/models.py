@@ -128,10 +128,11 @@ class Challenge(models.Model):
         return won == 1
 
     def note(self, reason: str, *, state: str = "") -> None:
-        """Writes why an attempt to finish it was refused; the row stays as it is."""
+        """Writes why an attempt to finish it was refused; the row stays as it is, a closed one altogether."""
         values = {"reason": reason[:64], **({"state": state[:64]} if state else {})}
-        Challenge.objects.filter(pk=self.pk).update(**values)
-        self.reason = reason
+        waiting = Challenge.objects.filter(pk=self.pk, status__in=[Status.OPEN, Status.REVIEW])
+        if waiting.update(**values):
+            self.reason = reason
 
 
 def revoke_open(user_pk: str) -> int:

@@ -185,7 +185,8 @@ def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     signs_in = row.signs_in and not row.finish_in_view and not finished.already
     if signs_in and (finished.user is None or not signin.log_in(request, finished.user, row)):
         return _json(request, {"status": "refused", "reason": "denied"}, 403)
-    return _json(request, {"status": "proved", "action": row.action, "returnTo": finished.return_to or "/"})
+    onward = signin.view_url(row, finished.return_to) if row.finish_in_view else finished.return_to or "/"
+    return _json(request, {"status": "proved", "action": row.action, "returnTo": onward})
 
 
 @require_GET

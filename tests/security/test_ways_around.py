@@ -20,6 +20,7 @@ from django_authsignal.mixins import ChallengeRequiredMixin, SignInMixin
 from django_authsignal.models import Challenge, Status
 from tests.conftest import PASSWORD, newest
 from tests.project.urls import urlpatterns as project_urls
+from tests.project.views import OwnLoginView
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security, pytest.mark.urls(__name__)]
 
@@ -79,6 +80,7 @@ urlpatterns = [
     *project_urls,
     path("reader/", Reader.as_view()),
     path("reader-function/", reader),
+    path("anmelden-für-alle/", OwnLoginView.as_view()),
     path("own-post/", OwnPost.as_view()),
     path("token-login/", token_login),
     path("once/", Once.as_view()),
@@ -164,6 +166,30 @@ def test_a_sign_in_that_its_view_finishes_is_not_finished_a_second_time_by_a_tok
     browser.post("/logout/")
     assert browser.get(where).status_code == 403
     assert browser.user_pk is None
+
+
+@pytest.mark.parametrize("where", ["/own-login/", "/anmelden-für-alle/"])
+def test_a_sign_in_proved_by_json_is_finished_by_its_own_view(browser, ada, authsignal, where):
+    browser.post(where, {"username": "ada", "password": PASSWORD})
+    row = newest()
+    token = authsignal.complete(str(row.pk))
+    url = reverse("authsignal:challenge", args=[row.pk])
+    done = browser.fetch(url, "post", data={"token": token}, content_type="application/json").json()
+    assert browser.user_pk is None
+    assert browser.get(done["returnTo"]).headers["X-Own-Logic"] == "ran"
+    assert browser.user_pk == str(ada.pk)
+
+
+# The trail
+
+
+def test_a_stranger_cannot_rewrite_why_a_closed_challenge_was_closed(adas, new_browser, authsignal):
+    adas.get("/withdraw/")
+    row = newest()
+    adas.prove(state="CHALLENGE_FAILED")
+    new_browser().callback(row, token="x.y.z")
+    row.refresh_from_db()
+    assert (row.status, row.reason) == (Status.FAILED, "failed")
 
 
 # Managing authenticators
