@@ -60,6 +60,7 @@ class RequestGate:
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
         self._answered: list[Requirement] = []
+        self.private = False  # True when the answer rests on a pass: no cache may give it again
         self.guarded = False  # True when the middleware stands around the view
         #: The values that were proved for this request. A view reads these, never its own parse.
         self.bound: Mapping[str, Any] = EMPTY
@@ -110,6 +111,7 @@ class RequestGate:
 
     def _conclude(self, question: Question, decision: Decision) -> None:
         if decision.passed:
+            self.private = True
             self.bound = question.bound.values or self.bound
             return
         raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
@@ -121,6 +123,7 @@ class RequestGate:
     def note(self, requirement: Requirement, bound: Bound) -> None:
         """Writes that a requirement was answered with a pass."""
         self._answered.append(requirement)
+        self.private = True
         self.bound = bound.values or self.bound
 
     def spend_ahead(self) -> None:

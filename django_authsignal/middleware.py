@@ -6,6 +6,7 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control
 
 from . import browser, enforcement, steps
 from .decision import AuthsignalInterrupt
@@ -48,6 +49,9 @@ class AuthsignalMiddleware:
 
     def _send(self, request: HttpRequest, response: Any) -> HttpResponseBase:
         browser.apply(request, response)
+        if enforcement.gate(request).private:
+            # Django's cache middleware answers before any view is asked for, and so before its guard.
+            patch_cache_control(response, private=True)
         return response  # type: ignore[no-any-return]
 
     def _process_view(

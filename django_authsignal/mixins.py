@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.decorators import classonlymethod
+from django.views import View
 
 from . import browser, enforcement, flow, ledger, responses, session, signin, steps
 from .client import ConfigurationError
@@ -22,6 +23,12 @@ from .models import Challenge, Kind, Status
 from .policy import Bind
 
 
+def _stands_before_view(cls: type, mixin: type) -> None:
+    """Raises ConfigurationError for a view whose bases name the mixin too late: it would guard nothing."""
+    if View in cls.__mro__ and cls.__mro__.index(View) < cls.__mro__.index(mixin):
+        raise ConfigurationError(f"{cls.__name__}: put {mixin.__name__} before the view in the bases.")
+
+
 class ChallengeRequiredMixin:
     """Lets a class-based view run only with a pass for `challenge_action`. Sync and async views."""
 
@@ -29,6 +36,10 @@ class ChallengeRequiredMixin:
     challenge_max_age: int | None = None  # seconds; narrows the policy's
     challenge_bind: Bind = ()
     challenge_methods: Sequence[str] | None = None  # HTTP methods
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _stands_before_view(cls, ChallengeRequiredMixin)
 
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
@@ -48,6 +59,10 @@ class ChallengeRequiredMixin:
 class LoginRequiredMixin(DjangoLoginRequiredMixin):
     """Django's `LoginRequiredMixin`, and: the session holds a sign-in pass."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _stands_before_view(cls, LoginRequiredMixin)
+
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view, asked for a sign-in pass around Django's own check."""
@@ -66,6 +81,10 @@ class SignInMixin:
     """
 
     request: HttpRequest
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _stands_before_view(cls, SignInMixin)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Checks the form, then asks the gate; the form's user is signed in only with its answer."""

@@ -15,8 +15,9 @@ from django.utils.decorators import method_decorator
 from django.views import View
 
 from django_authsignal.binding import canonical
+from django_authsignal.client import ConfigurationError
 from django_authsignal.decorators import challenge_required
-from django_authsignal.mixins import ChallengeRequiredMixin, SignInMixin
+from django_authsignal.mixins import ChallengeRequiredMixin, LoginRequiredMixin, SignInMixin
 from django_authsignal.models import Challenge, Status
 from tests.conftest import PASSWORD, newest
 from tests.project.urls import urlpatterns as project_urls
@@ -190,6 +191,36 @@ def test_a_stranger_cannot_rewrite_why_a_closed_challenge_was_closed(adas, new_b
     new_browser().callback(row, token="x.y.z")
     row.refresh_from_db()
     assert (row.status, row.reason) == (Status.FAILED, "failed")
+
+
+# Caches
+
+
+@pytest.mark.parametrize("where", ["/withdraw/", "/async/withdraw/", "/deep/", "/async/deep/"])
+def test_a_site_wide_cache_does_not_answer_for_a_pass_that_has_ended(adas, settings, time_machine, where):
+    cache = "django.middleware.cache."
+    settings.MIDDLEWARE = [
+        f"{cache}UpdateCacheMiddleware",
+        *settings.MIDDLEWARE,
+        f"{cache}FetchFromCacheMiddleware",
+    ]
+    settings.CACHE_MIDDLEWARE_SECONDS = 3600
+    adas.step_up()
+    answer = adas.get(where)
+    assert (answer.status_code, "private" in answer.headers["Cache-Control"]) == (200, True)
+    time_machine.move_to(timezone.now() + timedelta(seconds=901))
+    assert adas.get(where).status_code == 302
+
+
+# Bases
+
+
+@pytest.mark.parametrize(
+    ("mixin", "view"), [(ChallengeRequiredMixin, View), (LoginRequiredMixin, View), (SignInMixin, LoginView)]
+)
+def test_a_mixin_behind_its_view_which_would_guard_nothing_is_an_error_at_once(mixin, view):
+    with pytest.raises(ConfigurationError, match="before"):
+        type("Open", (view, mixin), {"challenge_action": "withdrawFunds"})
 
 
 # Managing authenticators
