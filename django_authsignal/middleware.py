@@ -51,7 +51,10 @@ class AuthsignalMiddleware:
         browser.apply(request, response)
         if enforcement.gate(request).private:
             # Django's cache middleware answers before any view is asked for, and so before its guard.
-            patch_cache_control(response, private=True)
+            if response.has_header("Cache-Control"):
+                patch_cache_control(response, private=True)
+            else:
+                response["Cache-Control"] = "private"  # the same, without its parsing
         return response  # type: ignore[no-any-return]
 
     def _process_view(
