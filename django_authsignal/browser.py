@@ -24,8 +24,8 @@ def cookie_name(request: HttpRequest) -> str:
     return f"__Host-{NAME}" if is_https(request) else NAME
 
 
-def _start_cookie_name(challenge_id: uuid.UUID) -> str:
-    return f"{NAME}_{challenge_id.hex}"
+def _start_cookie_name(request: HttpRequest, challenge_id: uuid.UUID) -> str:
+    return f"{cookie_name(request)}_{challenge_id.hex}"
 
 
 def _value(request: HttpRequest, name: str) -> str:
@@ -51,14 +51,16 @@ def ensure(request: HttpRequest) -> str:
 
 def began(request: HttpRequest, challenge_id: uuid.UUID, browser: str) -> bool:
     """True when this browser began the challenge: by its cookie, or by the challenge's own when two starts raced."""
-    return same(current(request), browser) or same(_hash(_value(request, _start_cookie_name(challenge_id))), browser)
+    return same(current(request), browser) or same(
+        _hash(_value(request, _start_cookie_name(request, challenge_id))), browser
+    )
 
 
 def remember_start(request: HttpRequest, challenge_id: uuid.UUID) -> None:
     """Has `apply` set a cookie for this challenge alone, if this browser had none when it began.
 
     Two tabs opened at once each make a cookie and the later answer wins; the other tab's challenge is kept
-    finishable by a cookie of its own, sent to its own callback only.
+    finishable by a cookie of its own: for an hour, and where the name allows a path, on its own pages only.
     """
     if getattr(request, "_authsignal_browser", ""):
         started = [*getattr(request, "_authsignal_started", ()), challenge_id]
@@ -75,14 +77,8 @@ def apply(request: HttpRequest, response: HttpResponseBase) -> None:
         cookie_name(request), value, max_age=MAX_AGE, path="/", secure=secure, httponly=True, samesite="Lax"
     )
     for challenge_id in getattr(request, "_authsignal_started", ()):
-        for name in ("callback", "challenge"):
-            path = reverse(f"authsignal:{name}", args=[challenge_id])
-            response.set_cookie(
-                _start_cookie_name(challenge_id),
-                value,
-                max_age=3600,
-                path=path,
-                secure=secure,
-                httponly=True,
-                samesite="Lax",
-            )
+        name = _start_cookie_name(request, challenge_id)
+        # `__Host-` allows no path; without it a subdomain could plant this cookie, and with it a challenge of its own.
+        pages = [reverse(f"authsignal:{page}", args=[challenge_id]) for page in ("callback", "challenge")]
+        for path in ["/"] if secure else pages:
+            response.set_cookie(name, value, max_age=3600, path=path, secure=secure, httponly=True, samesite="Lax")

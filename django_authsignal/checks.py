@@ -150,5 +150,8 @@ def _deployment(settings: Settings) -> Iterator[CheckMessage]:
         text = "PUBLIC_BASE_URL is not set, so the Host header decides where a proof comes back to."
         yield Warning(text, hint='Set it to your origin, such as "https://shop.example".', id="authsignal.W013")
     if django_settings.SESSION_ENGINE == "django.contrib.sessions.backends.signed_cookies":
-        text = "Sessions are signed cookies: an old cookie brings an old pass back, until its age ends it."
+        text = (
+            "Sessions are signed cookies: an old cookie brings an old pass back, until its age ends it, and whoever "
+            "holds one reads the address of an open challenge."
+        )
         yield Warning(text, hint="Use sessions in the database or a cache.", id="authsignal.W014")

@@ -170,6 +170,11 @@ def problems(raw: Any) -> list[Problem]:
         ]
     for code, policy in actions.items():
         found += _action(code, policy)
+    sign_in = raw.get("SIGN_IN_ACTION", "signIn")
+    own = actions.get(sign_in) if isinstance(sign_in, str) else None
+    if isinstance(own, Mapping) and own.get("MAX_AGE") == 0:
+        text = f'AUTHSIGNAL["ACTIONS"][{sign_in!r}]["MAX_AGE"] is 0, so no sign-in would ever count.'
+        found.append(Problem(text, "Give it an age in seconds, or leave it out: as long as the session."))
     return found
 
 

@@ -106,6 +106,7 @@ class RequestGate:
             return Decision(Verdict.PASS, question.policy.action)
         if steps.in_transaction():
             _must_be_guarded(self.guarded, question.policy)
+            _must_be_spendable_ahead(question.policy)
             raise ChallengeRequired(question=replace(question, release=True))
         return None
 
@@ -134,6 +135,8 @@ class RequestGate:
         """
         waiting = session.one_request_passes(self._request)
         user = signed_in_user(self._request) if waiting else None
+        if user and responses.refuse_forged(self._request):
+            return  # a forged form must not cost the person their proof
         for item in waiting if user else ():
             question = self._spendable(item)
             if question:
@@ -153,6 +156,14 @@ def _must_be_guarded(guarded: bool, policy: Policy) -> None:
         raise ConfigurationError(
             f"{policy.action!r} was asked for inside a transaction, where a call would hold its locks and a rollback "
             "give a spent proof back. Add 'django_authsignal.middleware.AuthsignalMiddleware' to MIDDLEWARE."
+        )
+
+
+def _must_be_spendable_ahead(policy: Policy) -> None:
+    if callable(policy.bind):
+        raise ConfigurationError(
+            f"{policy.action!r} is bound by a callable and was asked for inside a transaction, where nobody can tell "
+            "before the view which proof to spend. Bind field names, or put challenge_required outermost on the view."
         )
 
 
@@ -239,6 +250,7 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     if steps.in_transaction():
         if own.guarded:
             # The middleware did not see this decorator: it asks, and spends, once the transaction is left.
+            _must_be_spendable_ahead(policy)
             raise ChallengeRequired(question=replace(question_for(request, user, policy), release=True))
         if policy.single_use:
             _must_be_guarded(own.guarded, policy)

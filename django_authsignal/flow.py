@@ -240,10 +240,18 @@ def _unenrolled(request: HttpRequest, question: Question, row: Challenge, tracke
     rule = question.policy.unenrolled
     if rule == "allow" and not question.policy.strict:
         return ledger.let_through(request, question, row, Status.ALLOWED)
-    if rule == "enroll" and (question.kind == Kind.SIGN_IN or session.password_is_recent(request)):
+    if rule == "enroll" and _may_enroll(request, question):
         row.enrolls = True
         return _challenge(request, question, row, tracked)
     return ledger.deny(request, question, row, "not_enrolled")
+
+
+def _may_enroll(request: HttpRequest, question: Question) -> bool:
+    """True when somebody without a way of proof may set one up now: a stolen session or a left desk must not do."""
+    if question.kind == Kind.SIGN_IN:
+        # A password just given; or a session logged in just now without one (social login, a password reset).
+        return question.password_proved or session.login_is_recent(request)
+    return session.password_is_recent(request)
 
 
 def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -> Steps[Decision]:

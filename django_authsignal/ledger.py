@@ -17,6 +17,7 @@ from django.utils import timezone
 from . import addresses, browser, session, signals
 from .binding import Bound, request_scope
 from .client import Unreachable
+from .client.types import State
 from .conf import emulator_command, get_settings, option
 from .decision import Decision, Question, Verdict
 from .identity import authsignal_id, client_ip, fingerprint, get_user, same, track_attributes
@@ -139,12 +140,24 @@ def let_through(request: HttpRequest, question: Question, row: Challenge, status
         row.save(force_insert=True)
         degraded = status == Status.DEGRADED
         grant(request, question.user, row, at=timezone.now(), one_request=True, degraded=degraded)
+        _give_back_releases(request, question.user)
         return decide(question, Verdict.REPEAT, row)
     decision = close(request, question, row, status, Verdict.PASS)
     if question.signs_in:
         degraded = status == Status.DEGRADED
         request._authsignal_let_in = (row, degraded)  # type: ignore[attr-defined] # its pass is written by login()
     return decision
+
+
+def _give_back_releases(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Before a request comes again: what an ALLOW released for it, and this time was spent for nothing.
+
+    Never a proof and never a review's release: the view may have done its work before it was left.
+    """
+    for item in getattr(request, "_authsignal_spent", ()):
+        row = Challenge.objects.filter(pk=item.id, status=Status.SPENT, state=State.ALLOW, single_use=False).first()
+        if row and row.move(Status.RELEASED, source=Status.SPENT, closed_at=None):
+            grant(request, user, row, at=timezone.now(), one_request=True)
 
 
 def unreachable(request: HttpRequest, question: Question, row: Challenge, error: Unreachable) -> Decision:

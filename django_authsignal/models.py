@@ -26,7 +26,10 @@ class Kind(models.TextChoices):
 
 
 class Status(models.TextChoices):
-    """Where a challenge stands. Only OPEN leads to PROVED, only REVIEW to RELEASED, only those two to SPENT."""
+    """Where a challenge stands. Only OPEN leads to PROVED; only those two and RELEASED count for anything.
+
+    A proof goes PROVED, SPENT and never back. What an ALLOW released may return from SPENT to RELEASED, unproved.
+    """
 
     OPEN = "open", _("waiting for its proof")
     PROVED = "proved", _("proved")

@@ -82,6 +82,8 @@ def _policy(settings: Settings, action: str) -> Policy:
         return own.get(key, getattr(settings, key))
 
     methods = get("METHODS")
+    # Observing how others would be asked must not leave the removal of authenticators open.
+    enforce = "on" if action == settings.MANAGE_ACTION else get("ENFORCE")
     return Policy(
         action=action,
         max_age=own.get("MAX_AGE") if sign_in else int(get("MAX_AGE")),
@@ -89,7 +91,7 @@ def _policy(settings: Settings, action: str) -> Policy:
         unenrolled=get("UNENROLLED") or ("enroll" if sign_in else "deny"),
         on_unreachable=get("ON_UNREACHABLE"),
         methods=None if methods is None else frozenset(methods),
-        enforce=resolve(get("ENFORCE")) if get("ENFORCE") not in ("on", "observe") else get("ENFORCE"),
+        enforce=enforce if enforce in ("on", "observe") else resolve(enforce),
         challenge_age=int(get("CHALLENGE_AGE")),
         review_max_age=int(get("REVIEW_MAX_AGE")),
         label=own.get("LABEL", ""),

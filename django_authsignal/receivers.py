@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
-from . import ledger
+from . import ledger, session
 from .models import revoke_open
 
 
 def logged_in(sender: Any, *, request: HttpRequest | None = None, user: AbstractBaseUser, **kwargs: Any) -> None:
     """Writes the sign-in pass that this very request earned; any other login leaves the session without one."""
     if request is not None and hasattr(request, "session"):
+        session.logged_in(request)
         ledger.grant_at_login(request, user)
 
 

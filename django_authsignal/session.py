@@ -174,7 +174,10 @@ def _read(item: Any) -> Pass | None:
         found = Pass(**item)
     except TypeError:
         return None  # written by another version: no pass
-    return found if all(map(isinstance, found, _TYPES)) and _is_uuid(found.id) else None
+    if not all(map(isinstance, found, _TYPES)):
+        return None
+    # Only a pass for one request is looked up in the ledger by its id.
+    return found if not found.one_request or _is_uuid(found.id) else None
 
 
 def _is_uuid(text: str) -> bool:
@@ -270,7 +273,22 @@ def forget(request: HttpRequest, challenge_id: uuid.UUID) -> None:
         _write(request, open={key: value for key, value in kept.items() if key != str(challenge_id)})
 
 
-# The password
+# Authenticators
+
+
+def authenticators_seen(request: HttpRequest, ids: Iterable[str]) -> None:
+    """Writes which authenticators there are, and drops every pass when one of before is gone.
+
+    It may have been removed on Authsignal's own page: what was proved with it may no longer count.
+    """
+    before, now = _store(request).get("authenticators"), sorted(ids)
+    if isinstance(before, list) and not set(map(str, before)) <= set(now):
+        drop(request)
+    if before != now:
+        _write(request, authenticators=now)
+
+
+# The password and the login
 
 
 def password_proved(request: HttpRequest, at: float | None = None) -> None:
@@ -278,7 +296,21 @@ def password_proved(request: HttpRequest, at: float | None = None) -> None:
     _write(request, password_at=time.time() if at is None else at)
 
 
+def logged_in(request: HttpRequest) -> None:
+    """Writes that `login()` was just called, by whatever way of signing in."""
+    _write(request, login_at=time.time())
+
+
 def password_is_recent(request: HttpRequest) -> bool:
     """True when the password was proved in this session within the last 300 s."""
-    at = _store(request).get("password_at")
+    return _is_recent(request, "password_at")
+
+
+def login_is_recent(request: HttpRequest) -> bool:
+    """True when this session was logged in within the last 300 s."""
+    return _is_recent(request, "login_at")
+
+
+def _is_recent(request: HttpRequest, name: str) -> bool:
+    at = _store(request).get(name)
     return isinstance(at, int | float) and -SKEW <= time.time() - at < PASSWORD_AGE

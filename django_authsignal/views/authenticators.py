@@ -65,6 +65,7 @@ def _own(request: HttpRequest) -> list[Authenticator]:
 
 def _list(request: HttpRequest, notice: str) -> HttpResponse:
     found = _own(request)
+    session.authenticators_seen(request, [item.user_authenticator_id for item in found])
     lines = [_line(item, removable=len(found) > 1) for item in found]
     context = {"authenticators": lines, "notice": notice, "can_remove": len(found) > 1}
     return responses.page(request, "authenticators", context)

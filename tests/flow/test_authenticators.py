@@ -85,6 +85,29 @@ def test_returning_from_authsignals_settings_gives_no_pass(manager, authsignal, 
 
 
 @pytest.mark.security
+def test_one_removed_on_authsignals_own_page_drops_every_pass(manager, ada, authsignal):
+    manager.step_up("/withdraw/")
+    manager.get(URL)
+    authsignal.client.delete_authenticator(str(ada.pk), ids(authsignal, ada)[-1])
+    manager.get(URL)
+    assert manager.get("/withdraw/").status_code == 302
+
+
+def test_one_added_there_drops_nothing(manager, ada, authsignal):
+    manager.step_up("/withdraw/")
+    manager.get(URL)
+    authsignal.client.enroll_verified_authenticator(str(ada.pk), verification_method="EMAIL_OTP", email="b@example.com")
+    manager.get(URL)
+    assert manager.get("/withdraw/").content == b"withdrawn"
+
+
+@pytest.mark.security
+def test_observing_others_does_not_open_the_authenticators(adas, settings):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ENFORCE": "observe"}
+    assert adas.get(URL).status_code == 302
+
+
+@pytest.mark.security
 def test_scopes_are_asked_for_only_with_a_pass(adas, authsignal):
     adas.post(URL, {"add": "1"})
     assert all("scope" not in (call.json or {}) for call in authsignal.calls)

@@ -91,6 +91,21 @@ def test_require_with_an_adaptive_allow_repeats_the_request_once(adas, authsigna
     assert Challenge.objects.filter(status=Status.SPENT).count() == 2
 
 
+def test_two_adaptive_allows_in_one_view_end(adas, authsignal, settings):
+    both = {"withdrawFunds": {"ON_ALLOW": "pass"}, "closeAccount": {"ON_ALLOW": "pass"}}
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": both}
+    authsignal.allow()
+    adas.cookies["authsignal_browser"] = "a" * 32
+    answers = [adas.get("/deep-twice/") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [302, 302, 200]
+
+
+def test_a_callable_bind_deep_in_a_transaction_says_what_to_do_instead(adas, caplog):
+    assert adas.post("/deep-callable/", {"amount": "5"}).status_code == 500
+    assert "Bind field names" in caplog.text
+    assert not Challenge.objects.exists()
+
+
 def test_without_a_binding_cookie_an_adaptive_allow_never_loops(adas, authsignal, settings):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"ON_ALLOW": "pass"}}}
     authsignal.allow()

@@ -24,6 +24,9 @@ urlpatterns = [
     path("async/members/", views.members_async, name="members-async"),
     path("deep/", views.deep, name="deep"),
     path("async/deep/", views.deep_async, name="deep-async"),
+    path("deep-twice/", views.deep_twice, name="deep-twice"),
+    path("deep-callable/", views.deep_callable, name="deep-callable"),
+    path("inner-csrf/", views.inner_csrf, name="inner-csrf"),
     path("exempt/", views.exempt, name="exempt"),
     path("unmarked/", views.unmarked, name="unmarked"),
 ]

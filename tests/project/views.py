@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, JsonResponse
 from django.views import View
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from django_authsignal.decorators import challenge_required, login_required
 from django_authsignal.mixins import ChallengeRequiredMixin, SignInMixin
@@ -78,6 +78,26 @@ def deep(request):
 async def deep_async(request):
     await request.authsignal.arequire("withdrawFunds")
     return HttpResponse("deep")
+
+
+def deep_twice(request):
+    request.authsignal.require("withdrawFunds")
+    request.authsignal.require("closeAccount")
+    return HttpResponse("deep")
+
+
+def deep_callable(request):
+    request.authsignal.require("payInvoice", bind=lambda request: {"amount": request.POST.get("amount")})
+    return HttpResponse("deep")
+
+
+@challenge_required("deleteAccount")
+@csrf_protect
+def inner_csrf(request):
+    return HttpResponse("deleted")
+
+
+inner_csrf.csrf_exempt = True
 
 
 @csrf_exempt

@@ -252,6 +252,16 @@ def test_a_single_use_proof_serves_exactly_one_request(adas, colour):
     assert Challenge.objects.filter(status=Status.SPENT).count() == 1
 
 
+def test_a_forged_post_does_not_cost_somebody_their_waiting_proof(new_browser, ada):
+    strict = new_browser(enforce_csrf_checks=True)
+    strict.force_login(ada)
+    token = strict.get("/authsignal/sign-in/").context["csrf_token"]
+    strict.post("/inner-csrf/", {"csrfmiddlewaretoken": token})
+    strict.prove()
+    assert strict.post("/inner-csrf/", {}, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert strict.post("/inner-csrf/", {"csrfmiddlewaretoken": token}).content == b"deleted"
+
+
 def test_a_single_use_proof_serves_no_other_path_or_method(adas):
     adas.post("/delete/")
     adas.prove()

@@ -194,6 +194,14 @@ def test_over_https_the_binding_cookie_is_host_bound_and_secure(adas, settings):
     assert (cookie["secure"], cookie["path"], cookie["domain"]) == (True, "/", "")
 
 
+def test_over_https_the_cookie_of_one_start_is_host_bound_too(adas, settings):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "PUBLIC_BASE_URL": "https://shop.example"}
+    cookies = adas.get("/withdraw/").cookies
+    name = f"__Host-authsignal_browser_{newest().pk.hex}"
+    assert (cookies[name]["secure"], cookies[name]["path"], cookies[name]["domain"]) == (True, "/", "")
+    assert all(other.startswith("__Host-") for other in cookies if "authsignal" in other)
+
+
 def test_the_binding_cookie_is_set_once(adas):
     adas.get("/withdraw/")
     assert "authsignal_browser" not in adas.get("/withdraw/?again").cookies

@@ -312,7 +312,7 @@ def test_a_broken_session_holds_no_pass_and_breaks_no_page(adas, content, where)
 
 
 WRONG = {
-    "id": [1, "not a uuid"],
+    "id": [1],
     "at": ["x", None, "9999999999"],
     "max_age": ["x", [900]],
     "browser": [7, None],
@@ -332,6 +332,16 @@ def test_a_pass_with_a_field_of_the_wrong_type_is_no_pass(adas, field, value):
         item[field] = value
     session.save()
     assert adas.get("/withdraw/").status_code == 302
+    assert adas.post("/delete/").status_code == 403
+
+
+def test_a_pass_for_one_request_with_a_broken_id_is_no_pass(adas):
+    adas.post("/delete/")
+    adas.prove()
+    session = adas.session
+    for item in session["authsignal"]["passes"].values():
+        item["id"] = "not a uuid"
+    session.save()
     assert adas.post("/delete/").status_code == 403
 
 

@@ -38,6 +38,7 @@ from django_authsignal.policy import get_policy, label_for
         ({"API_SECRET_KEY": 5}, "callable"),
         ({"EMULATOR": "yes"}, "None, True or False"),
         ({"SIGN_IN_ACTION": "sign in"}, "action code"),
+        ({"ACTIONS": {"signIn": {"MAX_AGE": 0}}}, "no sign-in would ever count"),
         ([], "not a dict"),
     ],
 )
