@@ -113,9 +113,7 @@ def test_a_session_that_django_made_opens_no_page_of_the_bank(person: People, sh
     new.page.context.add_cookies([{"name": "bank_session", "value": key, "url": new.bank}])
     for path in ("/account/", "/account/withdraw/"):
         new.open(path)
-        new.at_the_proof()
-        new.leave_it()
-        new.is_told("nothing was done")
+        new.is_told("nothing to prove it with")
 
 
 def test_a_name_and_a_passkey_sign_in_without_a_password(ada: Person) -> None:
