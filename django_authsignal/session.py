@@ -165,8 +165,9 @@ def find(
 
 def one_request_passes(request: HttpRequest) -> list[Pass]:
     """The passes of this session that were given for one request, those that no longer count among them."""
-    read = (_read(item) for item in _part(request, "passes").values())
-    return [found for found in read if found and found.one_request]
+    items = _part(request, "passes").values()
+    read = (_read(item) for item in items if isinstance(item, dict) and item.get("one_request"))
+    return [found for found in read if found]
 
 
 def _read(item: Any) -> Pass | None:
