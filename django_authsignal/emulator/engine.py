@@ -31,6 +31,7 @@ class Session:
     action: Action | None
     scopes: frozenset[str]
     token: str = field(repr=False)
+    expires: int | None = None  # Unix seconds; None when it came from no token
 
 
 @dataclass(frozen=True)
@@ -205,12 +206,13 @@ def _open(token: str) -> tuple[Session, str]:
     action = Action.objects.filter(pk=ours["action"], user=user).first() if user and ours["action"] else None
     if user is None or (ours["action"] and action is None):
         raise Problem(401, "unauthorized", "The token's user was deleted.")
-    return Session(user, action, frozenset(claims.get("scope", "").split()), token), ours["verified"]
+    return Session(user, action, frozenset(claims.get("scope", "").split()), token, claims["exp"]), ours["verified"]
 
 
 def renew(session: Session) -> str:
-    """Another token that means the same, with ten fresh minutes."""
-    return tokens.issue(session.user, session.action, scope=" ".join(sorted(session.scopes)))
+    """Another token that means the same and ends with the first: a stolen one must not be kept alive for ever."""
+    scope = " ".join(sorted(session.scopes))
+    return tokens.issue(session.user, session.action, scope=scope, expires=session.expires)
 
 
 def require_open(session: Session) -> None:
@@ -292,20 +294,6 @@ def complete(
         session.action.refresh_from_db()
         require_open(session)
     return tokens.issue(session.user, session.action, scope=tokens.MANAGE, verified=method)
-
-
-def complete_enrolment(session: Session, authenticator: Authenticator) -> tuple[str, list[str]]:
-    """The access token and the recovery codes (the first time) after an authenticator was verified.
-
-    Enrolling is a proof only for who had nothing before; else a scope would turn into a passed challenge.
-    """
-    from django_authsignal.emulator.methods import recovery_code  # noqa: PLC0415  it builds on this module
-
-    others = Authenticator.objects.filter(user=session.user, verified_at__isnull=False)
-    if others.exclude(pk=authenticator.pk).exists():
-        return renew(session), []
-    codes = recovery_code.issue(session.user)
-    return complete(session, authenticator.method, authenticator), codes
 
 
 def _permits(allowed: list[str] | None, method: str) -> bool:

@@ -79,10 +79,11 @@ def redirect_url(body: Body, name: str = "redirectUrl") -> str | None:
     value = text(body, name, limit=4096)
     if value:
         try:
-            scheme = urlsplit(value).scheme.lower()
+            parts = urlsplit(value)
+            leads = bool(parts.hostname) if parts.scheme in ("http", "https") else bool(parts.scheme)
         except ValueError:
-            scheme = ""
-        if not scheme or scheme in _SCRIPTS or any(ord(letter) <= 32 for letter in value):
+            leads = False
+        if not leads or parts.scheme in _SCRIPTS or any(ord(letter) <= 32 for letter in value):
             raise invalid(f"body.{name} must be an absolute URL.")
     return value
 

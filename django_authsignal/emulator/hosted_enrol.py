@@ -6,12 +6,10 @@ import base64
 from collections.abc import Mapping
 from datetime import timedelta
 
-import pyotp
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from django_authsignal.client.types import VerificationMethod as Method
-from django_authsignal.emulator import clock, engine
+from django_authsignal.emulator import engine
 from django_authsignal.emulator import hosted_ways as ways
 from django_authsignal.emulator.hosted import (
     choose_page,
@@ -23,7 +21,6 @@ from django_authsignal.emulator.hosted import (
 )
 from django_authsignal.emulator.hosted_visit import Visit, hosted, page
 from django_authsignal.emulator.methods import authenticator_app, email_otp, passkey
-from django_authsignal.emulator.models import Authenticator
 from django_authsignal.emulator.problems import Problem
 
 _REUSED = timedelta(minutes=5)  # half of a pending secret's life, so that one shown again can still be used
@@ -57,7 +54,8 @@ def enrol_app(request: HttpRequest, visit: Visit) -> HttpResponse:
         if result.is_verified:
             return finished(request, visit, result)
         error = code_error(result)
-    secret, uri = _pending_app(visit, newest=request.method == "POST")
+    secret = _secret_on_show(visit, typed=request.method == "POST")
+    uri = authenticator_app.otpauth_uri(visit.session.user, secret)
     picture = base64.b64encode(authenticator_app.qr_svg(uri).encode()).decode()
     groups = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
     context = {"secret": secret, "secret_groups": groups, "qr": f"data:image/svg+xml;base64,{picture}", "error": error}
@@ -93,20 +91,8 @@ def _enrol(request: HttpRequest, visit: Visit, template: str, context: Mapping[s
     return page(request, template, visit, {**context, "action_url": request.path, "choose_url": visit.link("enrol")})
 
 
-def _pending_app(visit: Visit, *, newest: bool) -> tuple[str, str]:
-    """The secret and uri on show: after a reload or a wrong code the same ones, which may be in the app by now."""
-    begun = Authenticator.objects.filter(
-        user=visit.session.user,
-        enrolling_action=visit.session.action,
-        method=Method.AUTHENTICATOR_APP,
-        verified_at__isnull=True,
-    )
-    if not newest:
-        begun = begun.filter(created_at__gt=clock.now() - _REUSED)
-    row = begun.order_by("-created_at", "-pk").first()
-    if row is None:
-        fresh = authenticator_app.enrol(visit.session)
-        return fresh["secret"], fresh["uri"]
-    user = visit.session.user
-    name = user.username or user.email or user.user_id
-    return row.secret, pyotp.TOTP(row.secret).provisioning_uri(name=name, issuer_name=settings.RP_NAME)
+def _secret_on_show(visit: Visit, *, typed: bool) -> str:
+    """After a reload or a wrong code the same secret, which may be in the app by now."""
+    age = authenticator_app.PENDING if typed else _REUSED
+    secret = authenticator_app.pending_secret(visit.session, younger_than=age)
+    return secret or str(authenticator_app.enrol(visit.session)["secret"])

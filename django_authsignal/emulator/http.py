@@ -7,19 +7,21 @@ import binascii
 import hmac
 import json
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 
 from django_authsignal.emulator.problems import Problem, invalid
 
 logger = logging.getLogger(__name__)
+_DEPTH = 64  # of nested lists and objects: what is stored must be readable with the stack that is left
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Api:
                 response = answer(self._handle(request, path))
         except Problem as problem:
             response = answer(problem.body(), problem.status)
+        except SuspiciousOperation:  # too many parameters; a RequestDataTooBig was answered before
+            response = answer(invalid("The request has too many parameters.").body(), 400)
         except Exception:
             logger.exception("A request could not be answered")
             response = answer(Problem(500, "unexpected_error", "The emulator failed; see its log.").body(), 500)
@@ -184,13 +188,15 @@ def _body(request: HttpRequest) -> dict[str, Any]:
         return {}
     try:
         text = raw.decode("utf-8-sig")
-        body = json.loads(text, parse_constant=_no_constant)
+        body = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         raise invalid("The body is not valid JSON.") from None
     if body is None:
         return {}
     if not isinstance(body, dict):
         raise invalid("The body must be a JSON object.")
+    if text.count("[") + text.count("{") > _DEPTH and _is_deeper(body, _DEPTH):
+        raise invalid(f"The body is nested more than {_DEPTH} deep.")
     _check_text(text, body)
     return body
 
@@ -205,3 +211,23 @@ def _check_text(text: str, value: Any) -> None:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} does not fit")
+    return value
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Without recursion, which is what a deep body is sent to exhaust."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return any(isinstance(item, dict | list) for item in level)

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +22,7 @@ from django_authsignal.emulator.methods import recovery_code
 from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser, RecoveryCode
 from django_authsignal.emulator.problems import Problem, invalid, not_found
 
+_TOTP = {"digits": "6", "period": "30", "algorithm": "SHA1"}  # what authenticator apps assume
 _OLDEST = timedelta(days=30)  # of the actions that a query returns
 _USER_FIELDS: dict[str, Callable[[dict[str, Any], str], str | None]] = {
     "email": fields.email,
@@ -112,7 +113,9 @@ def update_user(call: Call) -> Any:
             setattr(user, column, value)
         user.save()
         if changes.get("email_verified") and user.email:
-            Authenticator.objects.filter(user=user, method=VerificationMethod.EMAIL_OTP).update(email=user.email)
+            # Only what was verified: an unfinished enrolment mailed its code elsewhere.
+            addresses = Authenticator.objects.filter(user=user, method=VerificationMethod.EMAIL_OTP)
+            addresses.filter(verified_at__isnull=False).update(email=user.email)
     return shapes.profile(user)
 
 
@@ -202,13 +205,13 @@ def _from_date(value: str | None) -> datetime:
         return oldest
     try:
         moment = parse_datetime(value.replace(" ", "+"))
-    except ValueError:
+        if moment and moment.tzinfo:
+            moment = moment.astimezone(UTC)  # the last evening of 9999 west of Greenwich does not fit
+    except (ValueError, OverflowError):
         moment = None
     if moment is None:
         raise invalid("fromDate must be an ISO-8601 date and time.")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=oldest.tzinfo)
-    return max(oldest, moment)
+    return max(oldest, moment.replace(tzinfo=UTC))
 
 
 def _email_details(body: dict[str, Any]) -> dict[str, Any]:
@@ -219,12 +222,15 @@ def _email_details(body: dict[str, Any]) -> dict[str, Any]:
 def _app_details(body: dict[str, Any]) -> dict[str, Any]:
     uri = fields.required(body, "otpUri", limit=2048)
     try:
-        secret = parse_qs(urlsplit(uri).query).get("secret", [""])[0].upper().rstrip("=")
+        given = {name: values[0].upper() for name, values in parse_qs(urlsplit(uri).query).items()}
+        secret = given.get("secret", "").rstrip("=")
         raw = base64.b32decode(secret + "=" * (-len(secret) % 8))
     except (ValueError, binascii.Error):
-        raw = b""
+        given, raw = {}, b""
     if not uri.startswith("otpauth://totp/") or not raw or len(secret) > 128:
         raise invalid("body.otpUri must be an otpauth://totp/ URI with a base32 secret.")
+    if any(given.get(name, usual) != usual for name, usual in _TOTP.items()):
+        raise invalid("body.otpUri must ask for six digits, 30 seconds and SHA1: other codes are not checked here.")
     return {"secret": secret}
 
 

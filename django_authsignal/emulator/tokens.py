@@ -31,8 +31,10 @@ class TokenInvalid(Exception):
     """Not a token that this tenant signed."""
 
 
-def issue(user: EmulatedUser, action: Action | None, *, scope: str = READ, verified: str = "") -> str:
-    """A token of TOKEN_AGE seconds. `verified`: the method that proved it, for a sign-in without an action."""
+def issue(
+    user: EmulatedUser, action: Action | None, *, scope: str = READ, verified: str = "", expires: int | None = None
+) -> str:
+    """A token of TOKEN_AGE seconds, or until `expires`. `verified`: the method of a sign-in without an action."""
     other: dict[str, Any] = {
         "tenantId": settings.TENANT_ID,
         "publishableKey": settings.TENANT_ID,
@@ -46,7 +48,7 @@ def issue(user: EmulatedUser, action: Action | None, *, scope: str = READ, verif
     claims = {
         "sub": user.user_id,
         "iat": issued,
-        "exp": issued + settings.TOKEN_AGE,
+        "exp": issued + settings.TOKEN_AGE if expires is None else expires,
         "aud": settings.TENANT_ID,
         "iss": ISSUER,
         "scope": scope,

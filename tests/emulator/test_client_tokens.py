@@ -44,6 +44,16 @@ def test_a_token_expires_after_ten_minutes(emulator: Emulator, user: str) -> Non
     assert emulator.validate(token) == {"isValid": False, "error": "Token is expired."}
 
 
+@pytest.mark.parametrize("path", ["token", "init"])
+def test_a_renewed_token_does_not_outlive_the_first(emulator: Emulator, user: str, path: str) -> None:
+    first = emulator.track(user, "signIn")["token"]
+    emulator.advance(300)
+    answer = emulator.call(path, first, {})
+    renewed = answer["token"] if path == "token" else answer["challengeOptions"]["token"]
+    emulator.advance(301)
+    assert emulator.client("POST", "init", renewed, {}).json()["errorCode"] == "expired_token"
+
+
 @pytest.mark.parametrize("forgery", ["none", "HS256", "claims", "signature"])
 def test_a_forged_token_is_refused(emulator: Emulator, user: str, forgery: str) -> None:
     token = emulator.track(user, "signIn")["token"]

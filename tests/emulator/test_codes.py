@@ -7,6 +7,8 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from .conftest import App, Emulator
 
 LIMIT = {"isVerified": False, "failureReason": "MAX_ATTEMPTS_EXCEEDED"}
@@ -180,3 +182,24 @@ def test_a_recovery_code_does_not_pass_an_action_for_passkeys_only(emulator: Emu
     token = emulator.track(user, emulator.configure("CHALLENGE", ["PASSKEY"]))["token"]
     body = {"verificationCode": made["recoveryCodes"][0]}
     assert emulator.client("POST", "verify/recovery-code", token, body).status_code == 400
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_an_action_that_does_not_accept_an_app_tells_nothing_of_its_codes(
+    emulator: Emulator, user: str, enrol_app: Any, right: bool
+) -> None:
+    app = enrol_app(user)
+    token = emulator.track(user, emulator.configure("CHALLENGE", ["PASSKEY"]))["token"]
+    code = app.code() if right else "000000"
+    answer = emulator.client("POST", "verify/totp", token, {"verificationCode": code})
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, "invalid_request")
+
+
+def test_confirming_an_address_does_not_lend_it_to_an_unfinished_enrolment(emulator: Emulator, user: str) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    other, own = f"other-{user}@example.com", f"own-{user}@example.com"
+    emulator.call("user-authenticators/email-otp", token, {"email": other})
+    emulator.server("PATCH", f"users/{user}", {"email": own, "emailVerified": True})
+    emulator.call("verify/email-otp", token, {"verificationCode": mailed(emulator, other)})
+    enrolled = emulator.server("GET", f"users/{user}/authenticators").json()
+    assert [one["email"] for one in enrolled] == [other]

@@ -63,15 +63,52 @@ def test_the_server_api_refuses_values_of_the_wrong_type(emulator: Emulator, use
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=-1", "limit=x", "limit=9" + "9" * 30, "email=%00", "email=%ff", "email=a&limit=0"]
+    "query",
+    ["limit=-1", "limit=x", "limit=9" + "9" * 30, "email=%00", "email=%ff", "email=a&limit=0", "a=1&" * 1100],
 )
 def test_a_hostile_query_is_answered(emulator: Emulator, query: str) -> None:
     assert fits(emulator.server("GET", f"users?username=u&{query}"))
 
 
 @pytest.mark.parametrize(
-    "date", ["x", "2026-13-45T00:00:00Z", "2026-01-01", "0001-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59Z"]
+    "date",
+    [
+        "x",
+        "2026-13-45T00:00:00Z",
+        "2026-01-01",
+        "0001-01-01T00:00:00%2B23:59",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-14:00",
+    ],
 )
 def test_a_hostile_date_is_answered(emulator: Emulator, user: str, date: str) -> None:
     emulator.track(user, "signIn")
     assert fits(emulator.server("GET", f"users/{user}/actions?fromDate={date}"))
+
+
+@pytest.mark.parametrize("depth", [63, 64, 900, 940, 950, 960, 970, 5000])
+def test_a_deeply_nested_body_is_answered_and_leaves_the_user_readable(
+    emulator: Emulator, user: str, depth: int
+) -> None:
+    raw = '{"custom":{"a":' + "[" * depth + "]" * depth + "}}"
+    assert fits(emulator.server("PATCH", f"users/{user}", data=raw))
+    assert emulator.server("GET", f"users/{user}").status_code == 200
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
+def test_a_number_that_json_cannot_write_is_refused(emulator: Emulator, user: str, number: str) -> None:
+    answer = emulator.server("POST", f"users/{user}/actions/signIn", data=f'{{"custom":{{"a":{number}}}}}')
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("uri", ["digits=8", "period=60", "algorithm=SHA256"])
+def test_an_authenticator_app_whose_codes_could_not_be_checked_is_refused(
+    emulator: Emulator, user: str, uri: str
+) -> None:
+    body = {"verificationMethod": "AUTHENTICATOR_APP", "otpUri": f"otpauth://totp/x?secret=MZXW6YTBOI&{uri}"}
+    assert emulator.server("POST", f"users/{user}/authenticators", body).status_code == 400
+
+
+@pytest.mark.parametrize("url", ["http:foo", "https://", "http:///path", "javascript:alert(1)"])
+def test_a_redirect_url_that_leads_nowhere_is_refused(emulator: Emulator, user: str, url: str) -> None:
+    assert emulator.server("POST", f"users/{user}/actions/signIn", {"redirectUrl": url}).status_code == 400

@@ -5,10 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import cbor2
 import pytest
 import requests
 
-from .authenticator import SoftwareAuthenticator
+from .authenticator import SoftwareAuthenticator, decode, encode
 from .conftest import Emulator, enrol_passkey
 
 OPTIONS = "user-authenticators/passkey/authentication-options"
@@ -175,6 +176,42 @@ def test_a_malformed_credential_is_refused(
 ) -> None:
     body = {"authenticationCredential": credential}
     assert emulator.client("POST", "verify/passkey", challenged(emulator, user), body).status_code == 400
+
+
+KEYS = {
+    "not CBOR": b"\x80",
+    "empty": b"",
+    "a list": cbor2.dumps([1]),
+    "a number": cbor2.dumps(5),
+    "no map of a key": cbor2.dumps({}),
+    "a short point": cbor2.dumps({1: 2, 3: -7, -1: 1, -2: b"x", -3: b"y"}),
+    "an unknown curve": cbor2.dumps({1: 2, 3: -7, -1: 99, -2: bytes(32), -3: bytes(32)}),
+    "coordinates that are numbers": cbor2.dumps({1: 2, 3: -7, -1: 1, -2: 5, -3: None}),
+    "an empty RSA key": cbor2.dumps({1: 3, 3: -257, -1: b"", -2: b""}),
+}
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
+def test_a_public_key_that_is_none_proves_nothing(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, key: bytes
+) -> None:
+    body = {"verificationMethod": "PASSKEY", "credentialId": encode(passkey.credential_id)}
+    emulator.post(f"users/{user}/authenticators", {**body, "credentialPublicKey": encode(key) or "="})
+    answer = prove(emulator, challenged(emulator, user), passkey)
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, "invalid_credential")
+
+
+def test_a_registration_without_a_readable_key_is_refused(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator
+) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    options = emulator.call(REGISTRATION, token, {})
+    credential = passkey.create(options["options"])
+    attestation = cbor2.loads(decode(credential["response"]["attestationObject"]))
+    attestation["authData"] = attestation["authData"][: -len(passkey._cose())] + cbor2.dumps("x")
+    credential["response"]["attestationObject"] = encode(cbor2.dumps(attestation))
+    answer = emulator.client("POST", "user-authenticators/passkey", token, {"registrationCredential": credential})
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, "invalid_credential")
 
 
 def test_a_passkey_alone_signs_in_its_user(emulator: Emulator, user: str, enrolled: SoftwareAuthenticator) -> None:

@@ -10,16 +10,16 @@ from typing import Any
 import pyotp
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import clock, engine, limits
+from django_authsignal.emulator import clock, engine, enrolment, limits
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.models import Authenticator, EmulatedUser
 
 _METHOD = VerificationMethod.AUTHENTICATOR_APP
 _STEP = 30  # seconds
-_PENDING = timedelta(minutes=10)
+PENDING = timedelta(minutes=10)  # how long a new secret waits for its first code
 
 
 def enrol(session: Session) -> dict[str, Any]:
@@ -33,13 +33,24 @@ def enrol(session: Session) -> dict[str, Any]:
         secret=secret,
         created_at=clock.now(),
     )
-    name = session.user.username or session.user.email or session.user.user_id
     return {
         "userAuthenticatorId": str(pending.pk),
         "userId": session.user.user_id,
-        "uri": pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=settings.RP_NAME),
+        "uri": otpauth_uri(session.user, secret),
         "secret": secret,
     }
+
+
+def pending_secret(session: Session, *, younger_than: timedelta) -> str | None:
+    """The secret of the newest enrolment that this action began and did not finish."""
+    begun = _pending(session).filter(created_at__gt=clock.now() - younger_than)
+    return begun.values_list("secret", flat=True).first()
+
+
+def otpauth_uri(user: EmulatedUser, secret: str) -> str:
+    """What an app reads from the QR code."""
+    name = user.username or user.email or user.user_id
+    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=settings.RP_NAME)
 
 
 def qr_svg(uri: str) -> str:
@@ -56,7 +67,7 @@ def qr_svg(uri: str) -> str:
 
 def verify(session: Session, code: str) -> Verification:
     """Check a code against this action's pending enrolment, else against the user's apps."""
-    engine.require_open(session)
+    engine.require_allowed(session, _METHOD)  # before the code is looked at: the answer must not depend on it
     attempt = limits.take(session.user, f"try:{_METHOD}", limits.TRIES)
     if attempt is None:
         return engine.TOO_MANY_TRIES
@@ -72,27 +83,24 @@ def verify(session: Session, code: str) -> Verification:
 def _enrolment(session: Session, code: str) -> Verification | None:
     if session.action is None or not engine.may_enrol(session):
         return None
-    pending = Authenticator.objects.filter(
-        user=session.user,
-        method=_METHOD,
-        verified_at__isnull=True,
-        enrolling_action=session.action,
-        created_at__gt=clock.now() - _PENDING,
-    )
-    for row in pending.order_by("-created_at", "-pk")[:5]:
+    for row in _pending(session).filter(created_at__gt=clock.now() - PENDING)[:5]:
         if _spend(row, code):
             row.verified_at = row.last_verified_at = clock.now()
             row.save(update_fields=["verified_at", "last_verified_at"])
-            token, codes = engine.complete_enrolment(session, row)
-            return Verification(is_verified=True, access_token=token, authenticator=row, recovery_codes=tuple(codes))
+            return enrolment.complete(session, row)
     return None
+
+
+def _pending(session: Session) -> QuerySet[Authenticator]:
+    """The unfinished enrolments that this action began, newest first."""
+    begun = Authenticator.objects.filter(user=session.user, method=_METHOD, enrolling_action=session.action)
+    return begun.filter(verified_at__isnull=True).order_by("-created_at", "-pk")
 
 
 def _challenge(session: Session, code: str) -> Verification | None:
     verified = Authenticator.objects.filter(user=session.user, method=_METHOD, verified_at__isnull=False)
     for row in verified:
         if _spend(row, code):
-            engine.require_allowed(session, _METHOD)
             row.last_verified_at = clock.now()
             row.save(update_fields=["last_verified_at"])
             token = engine.complete(session, _METHOD, row)

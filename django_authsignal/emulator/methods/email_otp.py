@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import clock, engine, fields, limits
+from django_authsignal.emulator import clock, engine, enrolment, fields, limits
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.models import Authenticator, Code, EmulatedUser, Message
 from django_authsignal.emulator.problems import Problem, invalid
@@ -74,19 +74,17 @@ def verify(session: Session, code: str) -> Verification:
 
 def _verified(session: Session, row: Code) -> Verification:
     authenticator, now = row.authenticator, clock.now()
-    codes: list[str] = []
     authenticator.last_verified_at = now
     if row.purpose == "challenge":
         authenticator.save(update_fields=["last_verified_at"])
         token = engine.complete(session, _METHOD, authenticator)
-    else:
-        authenticator.verified_at = now
-        authenticator.save(update_fields=["verified_at", "last_verified_at"])
-        if authenticator.email == session.user.email or not session.user.email:
-            users = EmulatedUser.objects.filter(pk=session.user.pk)
-            users.update(email=authenticator.email, email_verified=True)
-        token, codes = engine.complete_enrolment(session, authenticator)
-    return Verification(is_verified=True, access_token=token, authenticator=authenticator, recovery_codes=tuple(codes))
+        return Verification(is_verified=True, access_token=token, authenticator=authenticator)
+    authenticator.verified_at = now
+    authenticator.save(update_fields=["verified_at", "last_verified_at"])
+    if authenticator.email == session.user.email or not session.user.email:
+        users = EmulatedUser.objects.filter(pk=session.user.pk)
+        users.update(email=authenticator.email, email_verified=True)
+    return enrolment.complete(session, authenticator)
 
 
 def _take_send(session: Session) -> None:

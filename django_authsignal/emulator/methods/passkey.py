@@ -19,12 +19,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from django_authsignal.client.types import State, VerificationMethod
-from django_authsignal.emulator import clock, engine, fields
+from django_authsignal.emulator import clock, engine, enrolment, fields
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser, WebAuthnChallenge
 from django_authsignal.emulator.problems import Problem, invalid
 
 _METHOD = VerificationMethod.PASSKEY
+# What py_webauthn and what it stands on raise for bytes that are no key: a short COSE key is an IndexError.
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 _BINARY = ("clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle")
 
 
@@ -91,15 +93,14 @@ def register(
             expected_origin=settings.ORIGINS,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError) as exc:
+    except (WebAuthnException, *_UNREADABLE) as exc:
         raise _refused(f"The passkey was refused: {exc}") from exc
     with transaction.atomic():
         # Locked, and asked again: of two first enrolments that finish at once, the second must see the first.
         EmulatedUser.objects.select_for_update().get(pk=session.user.pk)
         engine.require_enrol(session, _METHOD)
         row = _store(session, credential, verified, device_id)
-        token, codes = engine.complete_enrolment(session, row)
-    return Verification(is_verified=True, access_token=token, authenticator=row, recovery_codes=tuple(codes))
+        return enrolment.complete(session, row)
 
 
 def sign_in_challenge(action: str, idempotency_key: str | None = None) -> str:
@@ -158,7 +159,7 @@ def authenticate(session: Session | None, credential: dict[str, Any], challenge_
             credential_current_sign_count=row.sign_count,  # a count that goes back is a cloned key
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError) as exc:
+    except (WebAuthnException, *_UNREADABLE) as exc:
         raise _refused(f"The passkey was refused: {exc}") from exc
     with transaction.atomic():
         unchanged = Authenticator.objects.filter(pk=row.pk, sign_count=row.sign_count)
@@ -263,7 +264,7 @@ def _store(session: Session, credential: dict[str, Any], verified: Any, device_i
                 credential_digest=_digest(_encode(verified.credential_id)),
                 public_key=verified.credential_public_key,
                 sign_count=verified.sign_count,
-                transports=[t for t in transports if isinstance(t, str)] if isinstance(transports, list) else [],
+                transports=_transports(transports),
                 aaguid=verified.aaguid,
                 backed_up=verified.credential_backed_up,
                 device_type=_device_type(verified),
@@ -275,6 +276,13 @@ def _store(session: Session, credential: dict[str, Any], verified: Any, device_i
         raise _refused("This passkey is registered already.") from exc
 
 
+def _transports(given: Any) -> list[str]:
+    from webauthn.helpers import structs  # noqa: PLC0415
+
+    known = {transport.value for transport in structs.AuthenticatorTransport}
+    return [name for name in given if isinstance(name, str) and name in known] if isinstance(given, list) else []
+
+
 def _device_type(verified: Any) -> str:
     return "multiDevice" if verified.credential_device_type.value == "multi_device" else "singleDevice"
 
@@ -282,11 +290,11 @@ def _device_type(verified: Any) -> str:
 def _descriptors(user: EmulatedUser) -> list[Any]:
     from webauthn.helpers import structs  # noqa: PLC0415
 
-    known = {transport.value: transport for transport in structs.AuthenticatorTransport}
     rows = Authenticator.objects.filter(user=user, method=_METHOD, verified_at__isnull=False)
     return [
         structs.PublicKeyCredentialDescriptor(
-            id=_decode(row.credential_id), transports=[known[t] for t in row.transports if t in known]
+            id=_decode(row.credential_id),
+            transports=[structs.AuthenticatorTransport(known) for known in row.transports],
         )
         for row in rows
     ]
