@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 import django_authsignal
-from django_authsignal import checks, signals
+from django_authsignal import checks, flow, ledger, reviews, signals
+from django_authsignal.client import Client
 from django_authsignal.conf import KEYS, problems
 from django_authsignal.decorators import challenge_required
 from django_authsignal.emulator import __main__ as emulator
 from django_authsignal.mixins import ChallengeRequiredMixin
+from django_authsignal.models import Status
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -30,7 +32,26 @@ def test_every_setting_is_documented(key):
 
 @pytest.mark.parametrize("name", [name for name in vars(signals) if re.fullmatch("[a-z][a-z_]+", name)])
 def test_every_signal_is_documented(name):
-    assert f"| `{name}` |" in page("reference")
+    assert f"| `{name}` |" in page("ledger")
+
+
+@pytest.mark.parametrize("status", Status.values)
+def test_every_status_of_the_ledger_is_documented(status):
+    assert f"| `{status}` |" in page("ledger")
+
+
+def test_every_reason_of_the_ledger_is_documented():
+    sources = "".join(Path(module.__file__).read_text() for module in (flow, ledger, reviews))
+    written = r'reason="(\w+)"|row\.reason = "(\w+)"|\brow, "(\w+)"(?:, state|\)| if known else "(\w+)")'
+    found = {name for names in re.findall(written, sources) for name in names if name}
+    found |= set(re.findall(r'return "(\w+)"', inspect.getsource(flow.refusal_of)))
+    assert len(found) > 15
+    assert {name for name in found if f"`{name}`" not in page("ledger")} == set()
+
+
+def test_every_operation_of_the_client_is_documented():
+    operations = [name for name, value in vars(Client).items() if inspect.isfunction(value) and name[0] != "_"]
+    assert [name for name in operations if name != "close" and f"`{name}" not in page("client")] == []
 
 
 def test_every_check_is_documented():
