@@ -12,14 +12,12 @@ from django.conf import settings
 from django.db import transaction
 
 from django_authsignal.client.types import State, VerificationMethod
-from django_authsignal.emulator import clock, fields, rules, tokens
+from django_authsignal.emulator import clock, fields, rules, tenant, tokens
 from django_authsignal.emulator.models import ID_LENGTH, Action, Authenticator, EmulatedUser, RecoveryCode
 from django_authsignal.emulator.problems import Problem, invalid
 
 __all__ = ["Problem", "Session", "allowed_methods", "complete", "default_method", "enrolled_methods", "may_enrol"]
 
-# What a user can enrol here, in the order in which it is offered.
-METHODS = (VerificationMethod.PASSKEY, VerificationMethod.AUTHENTICATOR_APP, VerificationMethod.EMAIL_OTP)
 _RECENT = timedelta(minutes=10)  # how long a completed challenge lets its session enrol more
 
 
@@ -301,7 +299,7 @@ def _permits(allowed: list[str] | None, method: str) -> bool:
 
 
 def _allowed(action: Action | None) -> list[str]:
-    return [m.value for m in METHODS if action is None or _permits(action.allowed_methods, m)]
+    return [m for m in tenant.offered_methods() if action is None or _permits(action.allowed_methods, m)]
 
 
 def _enrolled(user: EmulatedUser) -> list[str]:

@@ -153,7 +153,7 @@ def list_authenticators(call: Call) -> Any:
 
 def enrol_authenticator(call: Call) -> Any:
     """Enrol what the application has verified itself."""
-    method = fields.choice(call.body, "verificationMethod", [m.value for m in engine.METHODS])
+    method = fields.choice(call.body, "verificationMethod", list(_DETAILS))
     if method is None:
         raise invalid("body.verificationMethod is required.")
     details = _DETAILS[method](call.body)

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import clock, engine, enrolment, fields, limits
+from django_authsignal.emulator import clock, engine, enrolment, fields, limits, messages
 from django_authsignal.emulator.engine import Session, Verification
-from django_authsignal.emulator.models import Authenticator, Code, EmulatedUser, Message
+from django_authsignal.emulator.models import Authenticator, Code, EmulatedUser
 from django_authsignal.emulator.problems import Problem, invalid
 
 _METHOD = VerificationMethod.EMAIL_OTP
@@ -107,13 +107,15 @@ def _send(session: Session, authenticator: Authenticator, purpose: str) -> Code:
             created_at=now,
             expires_at=now + timedelta(seconds=settings.CODE_AGE),
         )
-        Message.objects.create(
-            created_at=now,
-            channel="email",
-            to=authenticator.email,
+        messages.deliver(
+            "email",
+            authenticator.email,
             subject="Your verification code",
             body=f"Your verification code is {number}. It works for {settings.CODE_AGE // 60} minutes.",
             code=number,
+            method=_METHOD,
+            user=session.user,
+            action=session.action,
         )
     return row
 

@@ -1,4 +1,4 @@
-"""What one tenant of the emulator remembers. Rules live in `engine.py` and `methods/`, never here."""
+"""Users, their actions and their ways of proof."""
 
 from __future__ import annotations
 
@@ -27,20 +27,6 @@ class EmulatedUser(models.Model):
 
     def __str__(self) -> str:
         return self.user_id
-
-
-class ActionConfiguration(models.Model):
-    """What the tenant asks of one action code. `verification_methods` None means all."""
-
-    action_code = models.CharField(max_length=64, unique=True)
-    default_user_action_result = models.CharField(max_length=16)
-    verification_methods = models.JSONField(null=True)
-    default_verification_method = models.CharField(max_length=32, blank=True, default="")
-    created_at = models.DateTimeField()
-    last_action_created_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return self.action_code
 
 
 class Action(models.Model):
@@ -104,6 +90,10 @@ class Authenticator(models.Model):
     device_type = models.CharField(max_length=16, blank=True, default="")
     attachment = models.CharField(max_length=16, blank=True, default="")
     device_id = models.CharField(max_length=255, blank=True, default="")
+    # Of a device that signs with a key of its own (push, QR code, in-app); `name` is the device's.
+    device_platform = models.CharField(max_length=16, blank=True, default="")
+    push_token = models.TextField(blank=True, default="")
+    expires_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.method} {self.id}"
@@ -122,15 +112,17 @@ class RecoveryCode(models.Model):
 
 
 class Code(models.Model):
-    """A code that was mailed, for one action of one user; only its keyed hash is kept."""
+    """A code or a link that was sent, for one action of one user; only its keyed hash is kept."""
 
     user = models.ForeignKey(EmulatedUser, on_delete=models.CASCADE, related_name="codes")
     action = models.ForeignKey(Action, on_delete=models.CASCADE, null=True, related_name="codes")
     authenticator = models.ForeignKey(Authenticator, on_delete=models.CASCADE, related_name="codes")
+    method = models.CharField(max_length=32, default="EMAIL_OTP")
     purpose = models.CharField(max_length=16)  # enrol or challenge
     digest = models.CharField(max_length=64)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    clicked_at = models.DateTimeField(null=True)  # of a link: opened and confirmed, not yet finalised
     used_at = models.DateTimeField(null=True)  # or replaced by a newer one
 
     def __str__(self) -> str:
@@ -170,21 +162,22 @@ class RateEvent(models.Model):
 
 
 class Message(models.Model):
-    """A mail or SMS that the emulator sent: a line of the inbox."""
+    """What the emulator sent: a line of the inbox."""
 
     created_at = models.DateTimeField()
-    channel = models.CharField(max_length=16)  # email or sms
+    channel = models.CharField(max_length=16)  # email, sms, whatsapp or push
     to = models.CharField(max_length=320)
     subject = models.CharField(max_length=255, blank=True, default="")
     body = models.TextField()
     code = models.CharField(max_length=16, blank=True, default="")
+    url = models.TextField(blank=True, default="")  # of a magic link
 
     def __str__(self) -> str:
         return f"{self.channel} {self.pk}"
 
 
 class SigningKey(models.Model):
-    """The ES256 key of the client tokens, made once."""
+    """A key that tokens are signed with, made once: ES256 for client tokens, RS256 for sessions' access tokens."""
 
     purpose = models.CharField(max_length=16, unique=True)
     kid = models.CharField(max_length=36)

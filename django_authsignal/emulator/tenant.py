@@ -1,0 +1,20 @@
+"""The tenant's settings, read as they are now."""
+
+from __future__ import annotations
+
+from django_authsignal.client.types import VerificationMethod
+from django_authsignal.emulator.models import AuthenticatorConfiguration, Tenant
+
+# What a user can enrol here, in the order in which it is offered.
+METHODS = (VerificationMethod.PASSKEY, VerificationMethod.AUTHENTICATOR_APP, VerificationMethod.EMAIL_OTP)
+
+
+def settings() -> Tenant:
+    """The one row, made on first use."""
+    return Tenant.objects.get_or_create(pk=1)[0]
+
+
+def offered_methods() -> list[str]:
+    """The methods that nobody has switched off."""
+    off = AuthenticatorConfiguration.objects.filter(is_active=False).values_list("verification_method", flat=True)
+    return [method.value for method in METHODS if method.value not in set(off)]
