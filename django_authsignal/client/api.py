@@ -63,6 +63,10 @@ class Client:
         # Also while it is being made: error reporters ask in the frames of a wrong setting.
         return f"<Client api_url={getattr(getattr(self, '_http', None), 'base_url', None)!r}>"
 
+    def __reduce__(self) -> str:
+        # A cache or task queue would store the key in plain.
+        raise TypeError("A Client holds a secret key and is not pickled or copied. Let each process make its own.")
+
     def __enter__(self) -> Self:
         return self
 

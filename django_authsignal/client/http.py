@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from json import loads
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -217,7 +218,9 @@ class Http:
                 request, stream=True, timeout=(left, left), verify=self._ca_bundle, proxies=self._proxies
             )
         except _FAILURES as exc:
-            return self._timed_out(operation, exc) or self._not_connected(operation, exc)
+            return (
+                self._timed_out(operation, exc) or self._not_http(operation, exc) or self._not_connected(operation, exc)
+            )
         content = self._content(operation, response)
         if isinstance(content, errors.Unreachable):
             response.close()
@@ -240,7 +243,7 @@ class Http:
                 if size > MAX_ANSWER:
                     fault = f"is longer than {MAX_ANSWER} bytes. Check that the API URL is right"
                     break
-        except _FAILURES as exc:
+        except (*_FAILURES, ValueError) as exc:  # ValueError: http.client's own, for a chunk of negative length
             late = self._timed_out(operation, exc)
             if late is not None:
                 return late
@@ -254,6 +257,13 @@ class Http:
             return None
         message = f"{operation}: no complete answer from {self.base_url} within {self.timeout:g} s. "
         return errors.TimedOut(message + "Ask again, or raise the timeout.", operation=operation)
+
+    def _not_http(self, operation: str, exc: Exception) -> errors.UnreadableResponse | None:
+        said = any(isinstance(one, (HTTPException, requests.exceptions.InvalidHeader)) for one in _causes(exc))
+        if not said or _closed_by_peer(exc):
+            return None
+        message = f"{operation}: the answer from {self.base_url} is not HTTP. Check that the API URL is right."
+        return errors.UnreadableResponse(message, operation=operation)
 
     def _not_connected(self, operation: str, exc: Exception) -> errors.ConnectionFailed:
         message = f"{operation}: no connection to {self.base_url} ({_reason(exc)}). {self._connection_fix()}"
@@ -367,7 +377,7 @@ def _base_url(api_url: str) -> str:
         usable = False
     if not usable:
         raise errors.ConfigurationError(f"The API URL is not an http or https URL. {fix}")
-    if parts.username is not None or parts.query or parts.fragment or re.search(r"[\s\\]", api_url):
+    if parts.username is not None or re.search(r"[\s\\?#]", api_url):
         raise errors.ConfigurationError(f"The API URL holds a user name, a query, a fragment or a space. {fix}")
     return api_url.rstrip("/")
 

@@ -304,6 +304,41 @@ def test_an_answer_that_breaks_off_is_unreadable() -> None:
         Client(SECRET, api_url=f"http://127.0.0.1:{port}").track("1", "a")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b'{"state": "ALLOW"}',
+        b"\x15\x03\x01\x00\x02\x02\x50",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 7\r\n\r\nthing",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nx\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nx\r\n",
+    ],
+    ids=["ssh", "no head", "tls", "two lengths", "many headers", "long header", "negative chunk", "no chunk"],
+)
+def test_an_answer_that_is_not_http_is_unreadable(text: bytes) -> None:
+    def work(conn: Any) -> None:
+        conn.recv(65536)
+        conn.sendall(text)
+
+    with listening(work) as port, pytest.raises(UnreadableResponse):
+        Client(SECRET, api_url=f"http://127.0.0.1:{port}").track("1", "a")
+
+
+def test_what_follows_an_answer_is_not_the_next_ones() -> None:
+    honest = b'HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n{"state": "BLOCK"}'
+    planted = b'HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n{"state": "ALLOW"}'
+
+    def work(conn: Any) -> None:
+        while conn.recv(65536):
+            conn.sendall(honest + planted)
+
+    with listening(work) as port, Client(SECRET, api_url=f"http://127.0.0.1:{port}") as client:
+        assert [client.track("1", "a").state for _ in range(3)] == ["BLOCK"] * 3
+
+
 # Failures
 
 

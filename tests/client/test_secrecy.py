@@ -95,6 +95,12 @@ def test_no_text_of_a_client_shows_the_key(server: Server, secret: str) -> None:
     assert not any(form in texts for form in forms(secret))
 
 
+@pytest.mark.parametrize("work", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_client_is_not_pickled_or_copied(client: Client, work: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="its own"):
+        work(client)
+
+
 @pytest.mark.parametrize("secret", [SECRET, "k9Qz"])
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 409, 429, 500])
 def test_no_error_shows_a_key_or_token_that_the_service_quotes(server: Server, secret: str, status: int) -> None:
@@ -174,7 +180,16 @@ def test_an_unusable_key_is_an_error_of_the_first_call_and_is_not_shown(secret: 
 
 @pytest.mark.parametrize(
     "url",
-    ["", "api.authsignal.com/v1", "ftp://x/v1", "https://", "https://u:p@x/v1", "https://x/v1?a=b", "https://x/#a"],
+    [
+        "",
+        "api.authsignal.com/v1",
+        "ftp://x/v1",
+        "https://",
+        "https://u:p@x/v1",
+        "https://x/v1?a=b",
+        "https://x/#a",
+        "https://x/v1?",
+    ],
 )
 def test_a_url_that_is_none_of_an_api_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="Give one like"):
