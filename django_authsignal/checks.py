@@ -1,5 +1,6 @@
 """System checks: every fault of the setup, with a stable id and the sentence that mends it."""
 
+import inspect
 import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -85,15 +86,33 @@ def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     gated = [path for path in paths if _is(path, AuthsignalBackendMixin)]
     found: list[CheckMessage] = []
     for path in paths:
-        if gated and path not in gated and _takes_passwords(path):
-            text = f"The backend {path!r} signs in with a password and without a challenge, beside a gated one."
-            hint = "Remove it, or put AuthsignalBackendMixin before it in the bases of a class of yours."
-            found.append(Error(text, hint=hint, id="authsignal.E005"))
+        fault = _in_front_of_gate(path) if path in gated else gated and _takes_passwords(path) and BESIDE
+        if fault:
+            found.append(Error(f"The backend {path!r} {fault[0]}", hint=fault[1], id="authsignal.E005"))
     if not gated:
         text = "No authentication backend is gated: a password alone signs in."
         hint = "Put django_authsignal.backends.AuthsignalBackend in AUTHENTICATION_BACKENDS, or silence this."
         found.append(Warning(text, hint=hint, id="authsignal.W005"))
     return found
+
+
+BESIDE = (
+    "signs in with a password and without a challenge, beside a gated one.",
+    "Remove it, or put AuthsignalBackendMixin before it in the bases of a class of yours.",
+)
+
+
+def _in_front_of_gate(path: str) -> tuple[str, str] | None:
+    """A method that a gated backend has in front of the gate: what it returns is signed in without a challenge."""
+    for base in import_string(path).__mro__:
+        if base is AuthsignalBackendMixin:
+            return None
+        for name in ("authenticate", "aauthenticate"):
+            if name in vars(base):
+                text = f"has {base.__name__}.{name}() in front of the gate, so nobody it returns is challenged."
+                hint = f"Put it behind AuthsignalBackendMixin: class {base.__name__}Gated(AuthsignalBackendMixin, …)."
+                return text, hint
+    return None
 
 
 def _is(path: str, base: type) -> bool:
@@ -110,8 +129,10 @@ def _takes_passwords(path: str) -> bool:
         found = import_string(path)
     except ImportError:
         return False
-    code = getattr(getattr(found, "authenticate", None), "__code__", None)
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
+    names: set[str] = set()
+    for name in ("authenticate", "aauthenticate"):
+        method = getattr(found, name, None)
+        names |= set(inspect.signature(method).parameters) if callable(method) else set()
     remote_user = "remote_user" in names
     return (isinstance(found, type) and issubclass(found, ModelBackend) and not remote_user) or "password" in names
 

@@ -4,9 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import BaseBackend
 from django.core.checks import Error, Warning, run_checks
+from django.views.decorators.debug import sensitive_variables
 
 import django_authsignal.checks
+from django_authsignal.backends import AuthsignalBackend, AuthsignalBackendMixin
 
 pytestmark = pytest.mark.django_db  # Django's own checks ask the database, from 6.1 on
 
@@ -31,8 +35,9 @@ def test_a_misspelt_setting_is_an_error(settings):
     assert "MAX_AGE" in item.hint
 
 
-def test_a_missing_key_is_a_warning_and_at_deployment_an_error(settings):
-    settings.AUTHSIGNAL = {}
+@pytest.mark.parametrize("missing", [{}, {"API_SECRET_KEY": ""}, {"API_SECRET_KEY": None, "TENANT_ID": None}])
+def test_a_missing_key_is_a_warning_and_at_deployment_an_error(settings, missing):
+    settings.AUTHSIGNAL = missing  # None: os.environ.get() of a variable that is not set
     assert isinstance(found()["authsignal.W001"], Warning)
     assert isinstance(found(deploy=True)["authsignal.E010"], Error)
 
@@ -63,6 +68,47 @@ def test_an_ungated_password_backend_beside_a_gated_one_is_an_error(settings):
     assert isinstance(found()["authsignal.E005"], Error)
 
 
+class HiddenSignature(BaseBackend):
+    @sensitive_variables("password")
+    def authenticate(self, request, email=None, password=None):
+        return None
+
+
+def test_an_ungated_password_backend_is_found_behind_a_decorator_too(settings):
+    settings.AUTHENTICATION_BACKENDS = [
+        "django_authsignal.backends.AuthsignalBackend",
+        f"{__name__}.HiddenSignature",
+    ]
+    assert isinstance(found()["authsignal.E005"], Error)
+
+
+class ByEmail(AuthsignalBackend):
+    def authenticate(self, request, username=None, password=None):
+        return get_user_model().objects.filter(email=username).first()
+
+
+class AsyncByEmail(AuthsignalBackend):
+    async def aauthenticate(self, request, username=None, password=None):
+        return await get_user_model().objects.filter(email=username).afirst()
+
+
+class Gated(AuthsignalBackendMixin, HiddenSignature):
+    pass
+
+
+@pytest.mark.parametrize("backend", [ByEmail, AsyncByEmail])
+def test_a_method_in_front_of_the_gate_is_an_error(settings, backend):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.{backend.__name__}"]
+    item = found()["authsignal.E005"]
+    assert isinstance(item, Error)
+    assert "behind AuthsignalBackendMixin" in item.hint
+
+
+def test_a_backend_behind_the_gate_is_fine(settings):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Gated"]
+    assert found() == {}
+
+
 def test_a_backend_without_passwords_beside_a_gated_one_is_fine(settings):
     settings.AUTHENTICATION_BACKENDS = [
         "django_authsignal.backends.AuthsignalBackend",
@@ -79,6 +125,12 @@ def test_no_gated_backend_is_a_warning(settings):
 def test_an_emulator_that_does_not_answer_is_a_warning_naming_the_command(settings):
     settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": "http://localhost:1/v1"}
     assert "python -m django_authsignal.emulator" in found()["authsignal.W006"].hint
+
+
+@pytest.mark.parametrize("url", ["http://[::1/v1", "http://localhost:99999/v1", "localhost:9000/v1", "api.example/v1"])
+def test_an_api_url_that_is_no_address_is_an_error(settings, url):
+    settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": url}
+    assert "https://api.authsignal.com/v1" in found()["authsignal.E001"].hint
 
 
 @pytest.mark.parametrize(
