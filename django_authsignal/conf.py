@@ -71,10 +71,7 @@ class Settings:
 
 def emulator_command(settings: Settings) -> str:
     """The command that starts the emulator where these settings look for it."""
-    try:
-        port = urlsplit(settings.API_URL).port if isinstance(settings.API_URL, str) else None
-    except ValueError:
-        port = None
+    port = urlsplit(settings.API_URL).port if isinstance(settings.API_URL, str) else None
     return f"{EMULATOR_COMMAND} --port {port}" if port not in (None, 9000) else EMULATOR_COMMAND
 
 
@@ -99,13 +96,15 @@ CHOICES = {
     "ON_UNREACHABLE": ("deny", "allow"),
     "ENFORCE": ("on", "observe"),
 }
+LARGEST = 2_147_483_647  # what the ledger's column holds
 NUMBERS = {
-    "TIMEOUT": 0.001,
-    "MAX_AGE": 0,
-    "CHALLENGE_AGE": 1,
-    "REVIEW_MAX_AGE": 1,
-}  # and the least they may be
+    "TIMEOUT": (0.001, 3600),
+    "MAX_AGE": (0, LARGEST),
+    "CHALLENGE_AGE": (1, LARGEST),
+    "REVIEW_MAX_AGE": (1, LARGEST),
+}  # and the least and most they may be
 STRINGS = ("SIGN_IN_ACTION", "MANAGE_ACTION", "USER_ID_PREFIX")
+ENVIRONMENT = ("API_SECRET_KEY", "TENANT_ID", "API_URL")
 LISTS = ("API_SECRET_KEY_FALLBACKS", "HOSTED_HOSTS", "METHODS", "PASSWORDLESS_METHODS")
 
 
@@ -116,8 +115,10 @@ def get_settings() -> Settings:
     global _last
     if _last is not None and _last[1] == debug and _last[0] == raw:
         return _last[2]
-    for problem in problems(raw):
-        raise ConfigurationError(f"{problem.text} {problem.hint}")
+    faults = problems(raw)
+    if faults:
+        raw = None  # error reports show the variables of a frame, and this one holds the key
+        raise ConfigurationError(f"{faults[0].text} {faults[0].hint}")
     built = _build(raw, debug=debug)
     # A deep copy of the containers, so that a dict changed in place no longer compares equal.
     _last = (_copy(raw), debug, built)
@@ -136,7 +137,8 @@ def _copy(value: Any) -> Any:
 
 
 def _build(raw: Mapping[str, Any], *, debug: bool) -> Settings:
-    given = Settings(**raw)
+    # None for one of these is what os.environ.get() gives of a variable that is not set: as if left out.
+    given = Settings(**{key: value for key, value in raw.items() if value is not None or key not in ENVIRONMENT})
     on = given.EMULATOR if given.EMULATOR is not None else debug and not given.API_SECRET_KEY
     if not on:
         return replace(given, EMULATOR=False, API_URL=given.API_URL or US_REGION)
@@ -228,18 +230,21 @@ def _fault(key: Any, value: Any) -> tuple[str, str] | None:
             return None if _importable(value) else (f"is {value!r}.", f"Use one of {allowed} or a callable.")
         return f"is {value!r}.", f"Use one of {allowed}."
     if key in NUMBERS:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and value >= NUMBERS[key]:
-            return None
-        if value is None and key == "MAX_AGE":
-            return None
-        return f"is {value!r}.", f"Use a number of seconds, {NUMBERS[key]:g} or more."
+        return _number_fault(key, value)
     if key in DOTTED_KEYS or key == "CUSTOM":
         ok = value is None or _importable(value)
         return None if ok else (f"cannot be imported: {value!r}.", "Use a dotted path to a callable.")
     if key in LISTS:
         return _list_fault(key, value)
     return _plain_fault(key, value)
+
+
+def _number_fault(key: str, value: Any) -> tuple[str, str] | None:
+    whole = key != "TIMEOUT"
+    least, most = NUMBERS[key]
+    if (type(value) is int or (not whole and type(value) is float)) and least <= value <= most:
+        return None
+    return f"is {value!r}.", f"Use a {'whole ' if whole else ''}number of seconds from {least} to {most}."
 
 
 def _list_fault(key: str, value: Any) -> tuple[str, str] | None:
@@ -270,8 +275,10 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key == "LABEL":
         ok = isinstance(value, str) or hasattr(value, "__html__") or hasattr(value, "_proxy____args")
         return None if ok else ("is not a string.", 'Write plain words, such as "Withdraw {amount}".')
-    if key in ("API_SECRET_KEY", "TENANT_ID", "API_URL"):
-        if callable(value) or isinstance(value, str):
+    if key in ENVIRONMENT:
+        if key == "API_URL" and isinstance(value, str) and value and not _is_address(value):
+            return f"is {value!r}, no address.", f"Write the address of your region, such as {US_REGION!r}."
+        if value is None or callable(value) or isinstance(value, str):
             return None
         return "is neither a string nor a callable(request).", "Give the value from Authsignal's portal."
     if key == "EMULATOR":
@@ -279,6 +286,14 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key == "PUBLIC_BASE_URL":
         return _origin_fault(value)
     return None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _origin_fault(value: Any) -> tuple[str, str] | None:

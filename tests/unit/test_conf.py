@@ -3,9 +3,10 @@
 from dataclasses import fields
 
 import pytest
+from django.views.debug import ExceptionReporter
 
 from django_authsignal.client import ConfigurationError
-from django_authsignal.conf import KEYS, Settings, get_settings, problems
+from django_authsignal.conf import KEYS, Settings, get_client, get_settings, problems
 from django_authsignal.policy import get_policy, label_for
 
 
@@ -28,6 +29,15 @@ from django_authsignal.policy import get_policy, label_for
         ({"TIMEOUT": "5"}, "seconds"),
         ({"MAX_AGE": -1}, "seconds"),
         ({"MAX_AGE": True}, "seconds"),
+        ({"MAX_AGE": None}, "seconds"),
+        ({"MAX_AGE": 1.5}, "whole"),
+        ({"MAX_AGE": 2**31}, "2147483647"),
+        ({"ACTIONS": {"pay": {"MAX_AGE": None}}}, "seconds"),
+        ({"ACTIONS": {"signIn": {"MAX_AGE": 0.5}}}, "whole"),
+        ({"CHALLENGE_AGE": float("inf")}, "seconds"),
+        ({"REVIEW_MAX_AGE": 10**12}, "seconds"),
+        ({"TIMEOUT": float("inf")}, "seconds"),
+        ({"TIMEOUT": float("nan")}, "seconds"),
         ({"METHODS": "PASSKEY"}, "list"),
         ({"METHODS": ["PASKEY"]}, "PASSKEY"),
         ({"METHODS": []}, "nothing could ever pass"),
@@ -74,6 +84,26 @@ def test_secrets_are_in_no_error(settings):
     with pytest.raises(ConfigurationError) as caught:
         get_settings()
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("fault", [{"MAX_AEG": 1}, {"API_URL": 5}, {"API_URL": "no address"}, {"ACTIONS": {"a b": {}}}])
+def test_secrets_are_in_no_frame_that_an_error_report_shows(settings, rf, fault, debug):
+    settings.DEBUG = debug  # a debug page hides no variable of a frame
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": "hush", **fault}
+    request = rf.get("/")
+    with pytest.raises(ConfigurationError) as caught:
+        get_policy("a") and get_client(request)
+    frames = ExceptionReporter(request, caught.type, caught.value, caught.tb).get_traceback_frames()
+    ours = [frame for frame in frames if "/django_authsignal/" in frame["filename"]]
+    assert ours
+    assert [frame["function"] for frame in ours if "hush" in str(frame["vars"])] == []
+
+
+def test_what_an_unset_variable_gives_is_as_if_left_out(settings):
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": None, "TENANT_ID": None, "API_URL": None}
+    found = get_settings()
+    assert (found.API_SECRET_KEY, found.TENANT_ID, found.API_URL) == ("", "", "https://api.authsignal.com/v1")
 
 
 @pytest.mark.parametrize(
