@@ -15,6 +15,9 @@ def _take_token(request: HttpRequest) -> str | None:
     token = request.GET.get("token")
     request.GET = QueryDict()
     request.META["QUERY_STRING"] = ""
+    for name in ("RAW_URI", "REQUEST_URI"):  # the whole address, from gunicorn and uWSGI
+        if name in request.META:
+            request.META[name] = request.META[name].partition("?")[0]
     return token
 
 
