@@ -42,6 +42,11 @@ def current(request: HttpRequest) -> str:
     return _hash(_value(request, cookie_name(request)) or getattr(request, "_authsignal_browser", ""))
 
 
+def is_known(request: HttpRequest) -> bool:
+    """True for a browser that came with a binding cookie. Without one it holds no pass."""
+    return bool(_value(request, cookie_name(request)))
+
+
 def ensure(request: HttpRequest) -> str:
     """The same, making a cookie (sent by `apply`) when this browser has none yet."""
     if not current(request):

@@ -93,7 +93,8 @@ class RequestGate:
     def seconds_left(self, action: str) -> int | None:
         """Seconds the action's pass still counts; 0 without one, None for as long as the session."""
         policy, user = policy_of(action), signed_in_user(self._request)
-        found = session.find(self._request, user, policy, scope="") if user else None
+        scope = read_bound(self._request, policy).scope
+        found = session.find(self._request, user, policy, scope=scope) if user else None
         return session.seconds_left(found, policy) if found else 0
 
     def _question(self, policy: Policy) -> Question | None:

@@ -86,7 +86,8 @@ def spend(request: HttpRequest, question: Question) -> bool:
 
 def may_start(request: HttpRequest) -> bool:
     """False for requests that no person waits for: HEAD, OPTIONS, prefetch and prerender never begin a challenge."""
-    purpose = f"{request.headers.get('Sec-Purpose', '')} {request.headers.get('Purpose', '')}".lower()
+    names = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+    purpose = " ".join(request.headers.get(name, "") for name in names).lower()
     return request.method not in ("HEAD", "OPTIONS", "TRACE") and "prefetch" not in purpose and "preview" not in purpose
 
 

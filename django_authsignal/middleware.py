@@ -60,7 +60,8 @@ class AuthsignalMiddleware:
     def _process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
-        enforcement.gate(request).spend_ahead()
+        if browser.is_known(request):
+            enforcement.gate(request).spend_ahead()
         for requirement in requirements_of(view):
             answer = steps.run(enforcement.check(request, requirement))
             if answer is not None:
@@ -70,7 +71,8 @@ class AuthsignalMiddleware:
     async def _aprocess_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
-        await sync_to_async(enforcement.gate(request).spend_ahead)()
+        if browser.is_known(request):
+            await sync_to_async(enforcement.gate(request).spend_ahead)()
         for requirement in requirements_of(view):
             answer = await steps.arun(enforcement.check(request, requirement))
             if answer is not None:

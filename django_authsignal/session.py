@@ -165,9 +165,16 @@ def find(
 
 def one_request_passes(request: HttpRequest) -> list[Pass]:
     """The passes of this session that were given for one request, those that no longer count among them."""
+    if not hasattr(request, "session"):
+        return []
+    accessed = request.session.accessed
     items = _part(request, "passes").values()
     read = (_read(item) for item in items if isinstance(item, dict) and item.get("one_request"))
-    return [found for found in read if found]
+    found = [item for item in read if item]
+    if not found:
+        # Looked at for every page: one that asks nothing of the session must not vary by cookie because of it.
+        request.session.accessed = accessed
+    return found
 
 
 def _read(item: Any) -> Pass | None:

@@ -137,6 +137,14 @@ def test_status_says_whether_i_will_be_asked(adas, authsignal):
     assert 890 <= told["secondsLeft"] <= 900
 
 
+def test_status_counts_the_seconds_of_a_pass_bound_to_custom_values(adas, settings):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"CUSTOM": lambda request: {"shop": 1}}}}
+    adas.step_up()
+    told = adas.fetch("/authsignal/status/?action=withdrawFunds").json()
+    assert told["passed"] is True
+    assert 890 <= told["secondsLeft"] <= 900
+
+
 def test_status_of_an_unknown_action_is_a_400(adas):
     assert adas.fetch("/authsignal/status/?action=nope").status_code == 400
 

@@ -1,13 +1,26 @@
 """A step-up from the question to the proof and back, and what it costs."""
 
 import pytest
+from django.http import HttpResponse
 from django.test import AsyncClient
-from django.urls import reverse
+from django.urls import path, reverse
 
 from django_authsignal.models import Challenge, Status
 from tests.conftest import newest
+from tests.project.urls import urlpatterns as project_urls
 
 pytestmark = pytest.mark.django_db
+
+
+async def _open_async(request):
+    return HttpResponse("open to all")
+
+
+urlpatterns = [
+    *project_urls,
+    path("open/", lambda request: HttpResponse("open to all")),
+    path("async/open/", _open_async),
+]
 
 
 def operations(authsignal):
@@ -34,6 +47,25 @@ def test_a_fresh_pass_costs_no_call_and_no_query_beyond_session_and_user(
     with django_assert_num_queries(session_and_user):
         assert adas.get(f"{colour}withdraw/").content == b"withdrawn"
     assert len(authsignal.calls) == calls
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("proved", [False, True])
+def test_a_page_that_asks_for_nothing_may_be_cached_for_everybody(adas, colour, proved):
+    if proved:
+        adas.step_up()
+    answer = adas.get(f"{colour}open/")
+    assert answer.content == b"open to all"
+    assert not answer.has_header("Vary")
+    assert not answer.has_header("Cache-Control")
+
+
+@pytest.mark.urls(__name__)
+def test_a_page_that_asks_for_nothing_costs_no_query_in_a_browser_that_began_nothing(
+    adas, colour, django_assert_num_queries
+):
+    with django_assert_num_queries(0):
+        assert adas.get(f"{colour}open/").content == b"open to all"
 
 
 def test_a_pass_counts_for_every_view_of_its_action(adas):
@@ -73,7 +105,10 @@ def test_head_and_options_never_begin_a_challenge(adas, authsignal, colour, meth
     assert not Challenge.objects.exists()
 
 
-@pytest.mark.parametrize("headers", [{"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"}])
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "prefetch"}, {"X-Purpose": "preview"}, {"X-Moz": "prefetch"}],
+)
 def test_a_prefetch_never_begins_a_challenge(adas, authsignal, headers):
     assert adas.get("/withdraw/", headers=headers).status_code == 401
     assert authsignal.calls == []
