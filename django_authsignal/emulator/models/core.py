@@ -51,7 +51,10 @@ class Action(models.Model):
     custom = models.JSONField(null=True)
     verification_method = models.CharField(max_length=32, blank=True, default="")
     verified_by = models.CharField(max_length=36, blank=True, default="")  # an Authenticator's id, which may be gone
-    allowed_methods = models.JSONField(null=True)  # as configured when tracked; None means all
+    # As the configuration and the deciding rule had it when the action was tracked; None means all.
+    allowed_methods = models.JSONField(null=True)
+    default_method = models.CharField(max_length=32, blank=True, default="")
+    prompt_to_enroll_methods = models.JSONField(default=list)  # what to offer after a challenge
     rule_ids = models.JSONField(default=list)
 
     class Meta:
