@@ -7,14 +7,18 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import re
 import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 _PREFIX = "AUTHSIGNAL_EMULATOR_"
+# What Basic authorisation can carry and the browser SDK's percent-encoding does not change.
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_.~-]+")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?")
+_ANDROID_ORIGIN = re.compile(r"android:apk-key-hash:[\w-]+")  # as Android writes an app's origin
 _OUTCOMES = ("ALLOW", "CHALLENGE", "REVIEW", "BLOCK")
 
 
@@ -30,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Not setdefault: a project's own settings module may be named in the environment.
     os.environ["DJANGO_SETTINGS_MODULE"] = "django_authsignal.emulator.settings"
     try:
+        if options.database:
+            _check_database(options.database)
         import uvicorn  # noqa: PLC0415  an optional extra: its absence is a sentence, not a traceback
 
         from django_authsignal.emulator.asgi import application  # noqa: PLC0415  reads the environment above
@@ -97,6 +103,11 @@ def _check(options: argparse.Namespace) -> None:
         _fail(
             "The secret must begin with emulator_, so that no real key is used here. Pass --secret emulator_something."
         )
+    for name in ("secret", "tenant"):
+        if not _CREDENTIAL.fullmatch(getattr(options, name)):
+            _fail(
+                f"A key or tenant is of ASCII letters, digits, dot, dash, tilde and underscore. Pass another --{name}."
+            )
     if not options.allow_remote and not _is_loopback(options.host):
         _fail(
             f"{options.host} is not a loopback address, and anybody who reaches it owns it. "
@@ -104,10 +115,30 @@ def _check(options: argparse.Namespace) -> None:
         )
     if not 0 <= options.port <= 65535:
         _fail("A port is a number from 0 to 65535. Pass another with --port.")
-    if options.public_url:
-        parts = urlsplit(options.public_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            _fail("The public URL must be an http or https URL. Pass --public-url http://localhost:9000.")
+    if options.public_url and not _is_origin(options.public_url):
+        _fail("The public URL is a scheme, a host in lower case and a port. Pass --public-url http://localhost:9000.")
+    for origin in options.origin:
+        if not _is_origin(origin) and not _ANDROID_ORIGIN.fullmatch(origin):
+            _fail(f"{origin!r} is not an origin. Pass one like --origin http://localhost:8000.")
+    if options.rp_id and not re.fullmatch(r"[a-z0-9.-]+", options.rp_id):
+        _fail("The passkeys' domain is a host name in lower case. Pass one like --rp-id localhost.")
+
+
+def _is_origin(url: str) -> bool:
+    """True for an address without a path: the pages' links know of no prefix, and a browser reports none."""
+    found = _ORIGIN.fullmatch(url)
+    return found is not None and int(found["port"] or 443) <= 65535
+
+
+def _check_database(url: str) -> None:
+    import dj_database_url  # noqa: PLC0415  an optional extra
+
+    try:
+        usable = dj_database_url.parse(url).get("NAME") not in (None, "", ":memory:")  # in memory, per thread one
+    except ValueError:
+        usable = False
+    if not usable:
+        _fail("The database URL names no file or server. Pass one like --database sqlite:////tmp/emulator.sqlite3.")
 
 
 def _is_loopback(host: str) -> bool:

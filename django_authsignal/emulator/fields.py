@@ -83,7 +83,7 @@ def redirect_url(body: Body, name: str = "redirectUrl") -> str | None:
             leads = bool(parts.hostname) if parts.scheme in ("http", "https") else bool(parts.scheme)
         except ValueError:
             leads = False
-        if not leads or parts.scheme in _SCRIPTS or any(ord(letter) <= 32 for letter in value):
+        if not leads or parts.scheme in _SCRIPTS or any(ord(letter) <= 32 or letter == "\\" for letter in value):
             raise invalid(f"body.{name} must be an absolute URL.")
     return value
 

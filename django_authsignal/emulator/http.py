@@ -21,6 +21,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django_authsignal.emulator.problems import Problem, invalid
 
 logger = logging.getLogger(__name__)
+_BELOW_A_USER = "(?:actions|authenticators|devices)"
+# A mistyped or missing operation must not change, or delete, a user of that name.
+_NOT_BELOW_A_USER = f"(?!(?:.*/)?{_BELOW_A_USER}/|.*/{_BELOW_A_USER}$)"
 _DEPTH = 64  # of nested lists and objects: what is stored must be readable with the stack that is left
 
 
@@ -48,8 +51,13 @@ class Route:
 
 def route(template: str, **handlers: Handler) -> Route:
     """`users/{user_id}/actions/{action}`. A user id may hold raw slashes, so what follows it matches from the right."""
-    pattern = re.sub(r"\{(\w+)\}", lambda m: f"(?P<{m[1]}>{'.+' if m[1] == 'user_id' else '[^/]+'})", template)
-    return Route(re.compile(pattern), handlers)
+
+    def group(found: re.Match[str]) -> str:
+        if found[1] != "user_id":
+            return f"(?P<{found[1]}>[^/]+)"
+        return f"(?P<user_id>{_NOT_BELOW_A_USER if found.end() == len(template) else ''}.+)"
+
+    return Route(re.compile(re.sub(r"\{(\w+)\}", group, template)), handlers)
 
 
 class Api:

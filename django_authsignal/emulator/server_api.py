@@ -59,7 +59,7 @@ def track(call: Call) -> Any:
 
 def validate(call: Call) -> Any:
     return engine.validate(
-        fields.text(call.body, "token", limit=16384) or "",
+        fields.text(call.body, "token", limit=settings.MAX_BODY) or "",
         fields.text(call.body, "userId", limit=16384),
         fields.text(call.body, "action"),
     )

@@ -109,6 +109,6 @@ def test_an_authenticator_app_whose_codes_could_not_be_checked_is_refused(
     assert emulator.server("POST", f"users/{user}/authenticators", body).status_code == 400
 
 
-@pytest.mark.parametrize("url", ["http:foo", "https://", "http:///path", "javascript:alert(1)"])
+@pytest.mark.parametrize("url", ["http:foo", "https://", "http:///path", "javascript:alert(1)", "http://evil\\@b"])
 def test_a_redirect_url_that_leads_nowhere_is_refused(emulator: Emulator, user: str, url: str) -> None:
     assert emulator.server("POST", f"users/{user}/actions/signIn", {"redirectUrl": url}).status_code == 400

@@ -137,6 +137,15 @@ def test_a_wrong_origin_or_a_missing_user_verification_is_refused(
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_credential")
 
 
+def test_a_passkey_used_for_another_domain_is_refused(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    token = challenged(emulator, user)
+    options = emulator.call(OPTIONS, token, {})["options"]
+    body = {"authenticationCredential": enrolled.get(options | {"rpId": "evil.example"})}
+    assert emulator.client("POST", "verify/passkey", token, body).json()["error"] == "invalid_credential"
+
+
 def test_a_wrong_signature_is_refused(emulator: Emulator, user: str, enrolled: SoftwareAuthenticator) -> None:
     enrolled.key = SoftwareAuthenticator(origin="").key
     assert prove(emulator, challenged(emulator, user), enrolled).json()["error"] == "invalid_credential"

@@ -67,6 +67,27 @@ def test_a_raw_slash_belongs_to_the_user_id(emulator: Emulator) -> None:
     assert emulator.validate(emulator.post("users/a/b/c/actions/signIn")["token"])["userId"] == "a/b/c"
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "users//actions/signIn"),
+        ("POST", "users/actions/signIn"),
+        ("GET", "users/x/actions/signIn/"),
+        ("DELETE", "users/x/authenticators/"),
+        ("POST", "users/x/devices/d/mistyped"),
+    ],
+)
+def test_a_path_of_another_operation_is_not_taken_for_a_users_id(emulator: Emulator, method: str, path: str) -> None:
+    emulator.post("users/x/actions/signIn", {})
+    assert emulator.server(method, path).status_code == 404
+
+
+@pytest.mark.parametrize("user_id", ["actions", "authenticators", "a%2Factions%2Fb", "my/transactions"])
+def test_a_user_may_be_named_like_an_operation(emulator: Emulator, user_id: str) -> None:
+    emulator.track(user_id, "signIn")
+    assert emulator.server("GET", f"users/{user_id}").json()["userId"] == user_id.replace("%2F", "/")
+
+
 def test_the_php_sdk_writes_a_space_as_a_plus(emulator: Emulator) -> None:
     response = emulator.server("POST", "users/a+b/actions/signIn", headers={"User-Agent": "authsignal-php"})
     assert emulator.validate(response.json()["token"])["userId"] == "a b"
@@ -94,7 +115,7 @@ def test_validate_names_the_wrong_user_and_the_wrong_action(emulator: Emulator, 
     assert emulator.validate(token, action="other") == {"isValid": False, "error": "Action is invalid."}
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", None, "é" * 10])
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", None, "é" * 10, "x" * 20_000])
 def test_a_malformed_token_is_answered_not_refused(emulator: Emulator, token: Any) -> None:
     assert emulator.post("validate", {"token": token})["isValid"] is False
 
