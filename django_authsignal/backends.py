@@ -11,6 +11,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from . import enforcement, flow, session, signin, steps
 from .decision import ActionBlocked, ChallengeRequired, Decision, Question, Verdict
@@ -28,6 +29,7 @@ class AuthsignalBackendMixin:
         """Override: rules of your own, asked right before `login()`, when the proof is there."""
         return bool(user.is_active)
 
+    @sensitive_variables()
     def authenticate(
         self, request: HttpRequest | None, *args: Any, authsignal_token: str | None = None, **credentials: Any
     ) -> AbstractBaseUser | None:
@@ -40,6 +42,7 @@ class AuthsignalBackendMixin:
         user = super().authenticate(request, *args, **credentials)  # type: ignore[misc]
         return user if user is None else self._gated(request, user)
 
+    @sensitive_variables()
     async def aauthenticate(
         self, request: HttpRequest | None, *args: Any, authsignal_token: str | None = None, **credentials: Any
     ) -> AbstractBaseUser | None:
@@ -90,6 +93,7 @@ def _conclude(request: HttpRequest, question: Question, decision: Decision) -> A
     return question.user
 
 
+@sensitive_variables()
 def _finish(request: HttpRequest | None, token: str) -> AbstractBaseUser | None:
     """The user that the token proves, of the sign-in that this browser began; PermissionDenied when it is no proof."""
     if request is None or not hasattr(request, "session"):

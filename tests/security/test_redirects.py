@@ -3,13 +3,17 @@
 import sys
 
 import pytest
+from django.contrib.auth import authenticate
 from django.core.signals import got_request_exception
 from django.test import RequestFactory
-from django.urls import reverse
+from django.urls import path, reverse
 from django.views.debug import ExceptionReporter
+from django.views.decorators.debug import sensitive_post_parameters
 
 from django_authsignal import addresses
+from django_authsignal.signals import challenge_passed
 from tests.conftest import PASSWORD, newest
+from tests.project.urls import urlpatterns as project_urls
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
@@ -176,6 +180,48 @@ def test_a_crash_while_finishing_reports_no_token(adas, authsignal):
     where = reports[0].find(token)
     assert where == -1, reports[0][max(0, where - 300) : where + 20]
     assert "test_secret_key" not in reports[0]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("end", ["callback", "json", "authenticate"])
+def test_a_receiver_that_crashes_after_the_proof_reports_no_token(browser, ada, authsignal, end):
+    reports = []
+
+    def report(sender, request, **kwargs):
+        reporter = ExceptionReporter(request, *sys.exc_info())
+        reports.append(reporter.get_traceback_text() + reporter.get_traceback_html())
+
+    def crash(sender, **kwargs):
+        raise RuntimeError("a receiver of the project's own")
+
+    browser.post("/login/", {"username": "ada", "password": PASSWORD})
+    row = newest()
+    token = authsignal.complete(str(row.pk))
+    browser.raise_request_exception = False
+    got_request_exception.connect(report)
+    challenge_passed.connect(crash)
+    try:
+        if end == "callback":
+            browser.callback(row, token=token)
+        elif end == "json":
+            here = reverse("authsignal:challenge", args=[row.pk])
+            browser.post(here, {"token": token}, content_type="application/json")
+        else:
+            browser.post("/by-token/", {"token": token})
+    finally:
+        got_request_exception.disconnect(report)
+        challenge_passed.disconnect(crash)
+    assert "a receiver of the project" in reports[0]
+    where = reports[0].find(token)
+    assert where == -1, reports[0][max(0, where - 300) : where + 20]
+
+
+@sensitive_post_parameters("token")
+def by_token(request):
+    authenticate(request, authsignal_token=request.POST["token"])
+
+
+urlpatterns = [*project_urls, path("by-token/", by_token)]
 
 
 def test_our_pages_are_not_framed_and_not_stored(adas):
