@@ -79,6 +79,7 @@ class Authenticator(models.Model):
     last_verified_at = models.DateTimeField(null=True)
     email = models.CharField(max_length=320, blank=True, default="")
     phone_number = models.CharField(max_length=32, blank=True, default="")
+    sms_channel = models.CharField(max_length=16, blank=True, default="")  # by which the last code went
     name = models.CharField(max_length=255, blank=True, default="")
     secret = models.CharField(max_length=128, blank=True, default="")  # base32, of an authenticator app
     last_used_step = models.BigIntegerField(null=True)
@@ -142,6 +143,8 @@ class WebAuthnChallenge(models.Model):
     action = models.ForeignKey(Action, on_delete=models.CASCADE, null=True, related_name="+")
     action_code = models.CharField(max_length=64, blank=True, default="")  # of an anonymous sign-in
     idempotency_key = models.CharField(max_length=ID_LENGTH, blank=True, default="")
+    username = models.CharField(max_length=255, blank=True, default="")  # who an anonymous sign-in said would come
+    browser = models.CharField(max_length=64, blank=True, default="")  # SHA-256 of the cookie that a /web call set
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
