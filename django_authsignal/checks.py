@@ -19,6 +19,7 @@ from .conf import EMULATOR_COMMAND, EMULATOR_PREFIX, Settings, emulator_command,
 MIDDLEWARE = "django_authsignal.middleware.AuthsignalMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 
 def _settings() -> Settings | None:
@@ -52,16 +53,17 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E003: the middleware is missing. E004: it stands before the session or authentication."""
+    """E003: the middleware is missing. E004: it stands before the session, the CSRF check or authentication."""
     middleware = list(django_settings.MIDDLEWARE)
     ours = _position(middleware, MIDDLEWARE)
     if ours is None:
         text = "AuthsignalMiddleware is not in MIDDLEWARE, so a challenge that a sign-in raises has no answer."
         return [Error(text, hint=f"Add {MIDDLEWARE!r} right after {AUTHENTICATION!r}.", id="authsignal.E003")]
     found: list[CheckMessage] = []
-    for other in (SESSION, AUTHENTICATION):
+    for other in (SESSION, CSRF, AUTHENTICATION):
         place = _position(middleware, other)
-        if place is None or place > ours:
+        # A forged request that reaches us before the CSRF check could begin a challenge, or spend a waiting proof.
+        if (place is None and other != CSRF) or (place or 0) > ours:
             text = f"AuthsignalMiddleware needs {other.rpartition('.')[2]} before it in MIDDLEWARE."
             found.append(Error(text, hint=f"Put {MIDDLEWARE!r} right after {AUTHENTICATION!r}.", id="authsignal.E004"))
     return found
