@@ -116,6 +116,19 @@ def test_a_session_that_django_made_opens_no_page_of_the_bank(person: People, sh
         new.is_told("nothing to prove it with")
 
 
+def test_who_has_nothing_that_counts_is_shown_where_to_add_it_but_not_in_a_circle(person: People, shell: Shell) -> None:
+    new = person()
+    key = shell(made_by_django(new.name) + SESSION.format())
+    new.page.context.add_cookies([{"name": "bank_session", "value": key, "url": new.bank}])
+    way = new.page.get_by_role("main").get_by_role("link", name="Ways to prove it is you")
+    new.open("/account/")
+    expect(way).to_have_attribute("href", "/authsignal/authenticators/")
+    way.click()
+    new.at_the_bank("/authsignal/authenticators/")
+    new.is_told("nothing to prove it with")
+    expect(way).to_have_count(0)
+
+
 def test_a_name_and_a_passkey_sign_in_without_a_password(ada: Person) -> None:
     ada.sign_out()
     ada.give_name()
