@@ -25,6 +25,21 @@ def test_a_passkey_steps_up_and_the_receipt_and_balance_say_so(ada: Person) -> N
     assert (before, ada.balance()) == ("250.00", "225.00")
 
 
+def test_a_long_purpose_leaves_the_receipts_labels_in_one_piece(ada: Person) -> None:
+    ada.click("Withdraw money")
+    ada.use_passkey()
+    ada.at_the_bank("/account/withdraw/")
+    ada.page.fill("input[name=text]", "W" * 40)
+    ada.withdraw("5")
+    ada.page.wait_for_url(re.compile("/account/entries/"))
+    lines = ada.page.locator(".receipt dt").evaluate_all("""all => all.map((one) => {
+        const text = document.createRange();
+        text.selectNodeContents(one);
+        return text.getClientRects().length;
+    })""")
+    assert lines == [1, 1, 1, 1]
+
+
 def test_a_fresh_proof_is_not_asked_for_again(ada: Person) -> None:
     ada.open("/account/withdraw/")
     ada.use_passkey()
