@@ -236,8 +236,15 @@ def may_enrol(session: Session) -> bool:
         return True
     if tokens.ADD in session.scopes:
         return True
+    return recently_proved(session)
+
+
+def recently_proved(session: Session) -> bool:
+    """True when this session's own action was proved in the last ten minutes."""
     row = session.action
-    return bool(row and row.state == State.CHALLENGE_SUCCEEDED and clock.now() - row.state_updated_at <= _RECENT)
+    if row is None:  # a token without an action that may change things comes from a passkey sign-in alone
+        return tokens.REMOVE in session.scopes
+    return row.state == State.CHALLENGE_SUCCEEDED and clock.now() - row.state_updated_at <= _RECENT
 
 
 def require_enrol(session: Session, method: str) -> None:

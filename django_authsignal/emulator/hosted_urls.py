@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from django_authsignal.emulator import hosted, hosted_enrol, inbox
+from django_authsignal.emulator import hosted, hosted_enrol, inbox, magic_link
 
 urlpatterns = [
     path("", inbox.home, name="home"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox.json", inbox.inbox_json, name="inbox-json"),
+    path("magic-link/", magic_link.landing, name="magic-link"),
     path("challenge/", hosted.entry, name="challenge"),
     path("challenge/passkey/", hosted.with_passkey, name="challenge-passkey"),
     path("challenge/authenticator-app/", hosted.with_app, name="challenge-authenticator-app"),

@@ -10,10 +10,11 @@ import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.csrf import csrf_exempt
@@ -24,6 +25,12 @@ logger = logging.getLogger(__name__)
 _BELOW_A_USER = "(?:actions|authenticators|devices)"
 # A mistyped or missing operation must not change, or delete, a user of that name.
 _NOT_BELOW_A_USER = f"(?!(?:.*/)?{_BELOW_A_USER}/|.*/{_BELOW_A_USER}$)"
+# It ties a passkey challenge to the browser that asked for it, beside the authorisation and never instead of it.
+COOKIE = "emulator_browser"
+_HEADERS = (
+    "authorization, content-type, x-authsignal-sdk, x-authsignal-version, x-authsignal-tenant-id, "
+    "x-authsignal-native-sdk, x-authsignal-native-sdk-version, x-authsignal-signature"
+)
 _DEPTH = 64  # of nested lists and objects: what is stored must be readable with the stack that is left
 
 
@@ -36,6 +43,15 @@ class Call:
     query: QueryDict
     body: dict[str, Any]
     authorization: str
+    cookie: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that also sets the browser's cookie."""
+
+    body: Any
+    cookie: str = field(repr=False)
 
 
 Handler = Callable[[Call], Any]
@@ -63,7 +79,8 @@ def route(template: str, **handlers: Handler) -> Route:
 class Api:
     """The view of everything under /v1/. The first route that matches decides; it alone says 405."""
 
-    csrf_exempt = True  # authorised by a header that no browser adds by itself
+    # Authorised by a header that no browser adds by itself. The cookie authorises nothing: see `Reply` and COOKIE.
+    csrf_exempt = True
 
     def __init__(self, routes: Sequence[Route], *, cors_prefix: str) -> None:
         self._routes = routes
@@ -85,7 +102,7 @@ class Api:
             logger.exception("A request could not be answered")
             response = answer(Problem(500, "unexpected_error", "The emulator failed; see its log.").body(), 500)
         if browsers:
-            _allow_browsers(response)
+            _allow_browsers(request, response, cookies_only=path.endswith("/web"))
         response["Cache-Control"] = "no-store"
         return response
 
@@ -97,6 +114,7 @@ class Api:
             query=request.GET,
             body=_body(request),
             authorization=request.headers.get("Authorization", ""),
+            cookie=request.COOKIES.get(COOKIE, ""),
         )
         _check_text(json.dumps(dict(call.query.lists())), call.query)
         return handler(call)
@@ -162,17 +180,48 @@ def same(left: str | None, right: str) -> bool:
 
 def answer(body: Any, status: int = 200) -> HttpResponse:
     """JSON with the exact content type that the Python SDK insists on."""
-    return HttpResponse(json.dumps(body), status=status, content_type="application/json")
+    reply = body if isinstance(body, Reply) else None
+    content = json.dumps(reply.body if reply else body)
+    response = HttpResponse(content, status=status, content_type="application/json")
+    if reply:
+        # The SDK's page may be on another site, and only SameSite=None goes there, which needs https.
+        secure = settings.PUBLIC_URL.startswith("https:")
+        response.set_cookie(
+            COOKIE,
+            reply.cookie,
+            max_age=settings.CEREMONY_AGE,
+            path="/v1/client/",
+            secure=secure,
+            httponly=True,
+            samesite="None" if secure else "Strict",
+        )
+    return response
 
 
-def _allow_browsers(response: HttpResponse) -> None:
-    """The Client API is called from any page. No cookies are used, so no credentials are allowed."""
-    response["Access-Control-Allow-Origin"] = "*"
+def _allow_browsers(request: HttpRequest, response: HttpResponse, *, cookies_only: bool) -> None:
+    """The Client API is called from any page, but with cookies only from pages of known origins."""
+    origin = request.headers.get("Origin", "")
+    response["Vary"] = "Origin"
+    if _is_known(origin):
+        response["Access-Control-Allow-Origin"] = origin
+        response["Access-Control-Allow-Credentials"] = "true"
+    elif not cookies_only:
+        response["Access-Control-Allow-Origin"] = "*"
     response["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE, OPTIONS"
-    response["Access-Control-Allow-Headers"] = (
-        "authorization, content-type, x-authsignal-sdk, x-authsignal-version, x-authsignal-tenant-id"
-    )
+    response["Access-Control-Allow-Headers"] = _HEADERS
     response["Access-Control-Max-Age"] = "600"
+
+
+def _is_known(origin: str) -> bool:
+    """The public URL's, one of `--origin`, or a page of this machine."""
+    if origin in settings.ORIGINS:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    here = parts.scheme in ("http", "https") and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return here and origin == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
 
 
 def _decode(value: str, user_agent: str) -> str:

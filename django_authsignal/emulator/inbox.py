@@ -36,6 +36,7 @@ def inbox_json(request: HttpRequest) -> HttpResponse:
             "subject": one.subject,
             "body": one.body,
             "code": one.code,
+            **({"url": one.url} if one.url else {}),
             "createdAt": clock.iso(one.created_at),
         }
         for one in _messages(request)

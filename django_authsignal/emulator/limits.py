@@ -9,11 +9,13 @@ from django.db import transaction
 from django_authsignal.emulator import clock
 from django_authsignal.emulator.models import EmulatedUser, RateEvent
 
-SENDS = (12, timedelta(minutes=10))
-TRIES = (10, timedelta(minutes=5))
+Limit = tuple[int, timedelta]
+MAILS: Limit = (12, timedelta(minutes=10))
+TEXTS: Limit = (6, timedelta(minutes=10))
+TRIES: Limit = (10, timedelta(minutes=5))
 
 
-def take(user: EmulatedUser, kind: str, limit: tuple[int, timedelta]) -> RateEvent | None:
+def take(user: EmulatedUser, kind: str, limit: Limit) -> RateEvent | None:
     """One place under the limit, or None when it is reached. Parallel callers never get more than there are."""
     count, window = limit
     with transaction.atomic():

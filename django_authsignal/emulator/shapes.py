@@ -94,6 +94,8 @@ def authenticator(row: Authenticator) -> dict[str, Any]:
             email=row.email,
             phoneNumber=row.phone_number,
             authenticatorAttachment=row.attachment,
+            previousSmsChannel=row.sms_channel,
+            displayName="" if row.credential_id else row.name,
         ),
     }
     if row.user.default_method == row.method:

@@ -6,7 +6,15 @@ from django_authsignal.client.types import VerificationMethod
 from django_authsignal.emulator.models import AuthenticatorConfiguration, Tenant
 
 # What a user can enrol here, in the order in which it is offered.
-METHODS = (VerificationMethod.PASSKEY, VerificationMethod.AUTHENTICATOR_APP, VerificationMethod.EMAIL_OTP)
+METHODS = (
+    VerificationMethod.PASSKEY,
+    VerificationMethod.SECURITY_KEY,
+    VerificationMethod.AUTHENTICATOR_APP,
+    VerificationMethod.EMAIL_OTP,
+    VerificationMethod.EMAIL_MAGIC_LINK,
+    VerificationMethod.SMS,
+    VerificationMethod.WHATSAPP,
+)
 
 
 def settings() -> Tenant:

@@ -20,7 +20,9 @@ ALGORITHM = "ES256"
 ISSUER = "authsignal-emulator"
 READ = "read:authenticators"
 ADD = "add:authenticators"
-MANAGE = f"{READ} {ADD} update:authenticators remove:authenticators"
+UPDATE = "update:authenticators"
+REMOVE = "remove:authenticators"
+MANAGE = f"{READ} {ADD} {UPDATE} {REMOVE}"
 
 
 class TokenExpired(Exception):
