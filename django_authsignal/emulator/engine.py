@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from django_authsignal.client.types import State, VerificationMethod
-from django_authsignal.emulator import clock, fields, rules, tenant, tokens
+from django_authsignal.emulator import clock, devices, fields, rules, tenant, tokens
+from django_authsignal.emulator.inputs import Inputs
 from django_authsignal.emulator.models import ID_LENGTH, Action, Authenticator, EmulatedUser, RecoveryCode
 from django_authsignal.emulator.problems import Problem, invalid
 
@@ -75,45 +76,56 @@ def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action
         if row is None:
             row = create_action(user, action, key, given)
     token = tokens.issue(user, row, scope=row.scope or tokens.READ)
-    allowed = _allowed(row)
+    allowed, enrolled = _allowed(row), _enrolled(user)
+    usable = [method for method in enrolled if method in allowed]
     answer = {
         "state": row.state,
         "idempotencyKey": row.idempotency_key,
         "url": hosted_url(token),
         "token": token,
-        "isEnrolled": bool(set(_enrolled(user)) & set(allowed)),
+        "isEnrolled": bool(usable),
         "allowedVerificationMethods": allowed,
-        "enrolledVerificationMethods": _enrolled(user),
+        "enrolledVerificationMethods": enrolled,
         "ruleIds": row.rule_ids,
     }
-    if default := _default(user, row):
+    if default := _default(user, row, usable):
         answer["defaultVerificationMethod"] = default
     return row, answer
 
 
 def create_action(user: EmulatedUser, code: str, key: str, given: dict[str, Any]) -> Action:
-    """A new action in the state that its configuration gives it."""
+    """A new action in the state that its configuration and rules give it. `given`: columns that track was told."""
+    offered = tenant.offered_methods()
+    if not offered:
+        raise Problem(400, "AUTHENTICATOR_NOT_FOUND", "Every authenticator of the tenant is switched off.")
     configured = rules.configuration(code)
     now = clock.now()
     type(configured).objects.filter(pk=configured.pk).update(last_action_created_at=now)
-    outcome = configured.default_user_action_result
-    usable = [m for m in _enrolled(user) if _permits(configured.verification_methods, m)]
-    row, _ = Action.objects.get_or_create(
-        user=user,
-        code=code,
-        idempotency_key=key,
-        defaults={
-            "state": rules.first_state(outcome, enrolled=bool(usable)),
-            "outcome": outcome,
-            "was_enrolled": bool(_enrolled(user)),
-            "created_at": now,
-            "updated_at": now,
-            "state_updated_at": now,
-            "allowed_methods": configured.verification_methods,
-            **given,
-        },
-    )
-    return row
+    address, agent = given.get("ip_address", ""), given.get("user_agent", "")
+    device = devices.seen(user, given.get("device_id", ""), agent)
+    decision = rules.decide(configured, Inputs(user, device, address, agent, given.get("custom")))
+    enrolled = _enrolled(user)
+    usable = [m for m in enrolled if m in offered and _permits(decision.methods, m)]
+    try:
+        with transaction.atomic():
+            return Action.objects.create(
+                user=user,
+                code=code,
+                idempotency_key=key,
+                state=rules.first_state(decision.outcome, enrolled=bool(usable)),
+                outcome=decision.outcome,
+                was_enrolled=bool(enrolled),
+                created_at=now,
+                updated_at=now,
+                state_updated_at=now,
+                allowed_methods=decision.methods,
+                default_method=decision.default_method,
+                prompt_to_enroll_methods=decision.prompt_to_enroll,
+                rule_ids=decision.rule_ids,
+                **given,
+            )
+    except IntegrityError:  # the same key, tracked at the same moment
+        return Action.objects.get(user=user, code=code, idempotency_key=key)
 
 
 def hosted_url(token: str) -> str:
@@ -225,6 +237,8 @@ def require_allowed(session: Session, method: str) -> None:
     require_open(session)
     if session.action and not _permits(session.action.allowed_methods, method):
         raise invalid(f"The action does not accept {method}.")
+    if not tenant.is_offered(method):
+        raise invalid(f"The tenant has switched off {method}.")
 
 
 def may_enrol(session: Session) -> bool:
@@ -266,12 +280,14 @@ def enrolled_methods(session: Session) -> list[str]:
 
 def default_method(session: Session) -> str | None:
     """What a page starts with: the action's, else the user's, else the first enrolled that the action accepts."""
-    return _default(session.user, session.action)
+    allowed = _allowed(session.action)
+    return _default(session.user, session.action, [m for m in _enrolled(session.user) if m in allowed])
 
 
 def recovery_allowed(session: Session) -> bool:
     """True while the user has an unused recovery code and the action accepts one."""
     accepted = session.action is None or _permits(session.action.allowed_methods, VerificationMethod.RECOVERY_CODE)
+    accepted = accepted and tenant.is_offered(VerificationMethod.RECOVERY_CODE)
     return accepted and RecoveryCode.objects.filter(user=session.user, used_at__isnull=True).exists()
 
 
@@ -298,6 +314,7 @@ def complete(
             )
         session.action.refresh_from_db()
         require_open(session)
+        devices.authenticated(session.user, session.action.device_id, method)
     return tokens.issue(session.user, session.action, scope=tokens.MANAGE, verified=method)
 
 
@@ -314,8 +331,6 @@ def _enrolled(user: EmulatedUser) -> list[str]:
     return list(dict.fromkeys(rows.values_list("method", flat=True)))
 
 
-def _default(user: EmulatedUser, action: Action | None) -> str | None:
-    usable = [m for m in _enrolled(user) if action is None or _permits(action.allowed_methods, m)]
-    if user.default_method in usable:
-        return user.default_method
-    return usable[0] if usable else None
+def _default(user: EmulatedUser, action: Action | None, usable: list[str]) -> str | None:
+    wished = [action.default_method if action else "", user.default_method]
+    return next((method for method in [*wished, *usable] if method in usable), None)

@@ -171,8 +171,8 @@ def enrol_authenticator(call: Call) -> Any:
             user.default_method = method
             user.save(update_fields=["default_method"])
         answer: dict[str, Any] = {"authenticator": shapes.authenticator(row)}
-        if first:
-            answer["recoveryCodes"] = recovery_code.issue(user)
+        if first and (codes := recovery_code.issue(user)):
+            answer["recoveryCodes"] = codes
     return answer
 
 

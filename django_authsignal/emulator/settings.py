@@ -30,7 +30,6 @@ ORIGINS = [
     "{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL)),
     *(origin.rstrip("/") for origin in _read("ORIGINS", "").split()),
 ]
-TOKEN_AGE = 600  # seconds; docs.authsignal.com: a token lives ten minutes
 CODE_AGE = 600  # seconds that a mailed code can be used
 CEREMONY_AGE = 300  # seconds that a WebAuthn challenge can be answered
 MAX_BODY = 1024 * 1024  # bytes of one request

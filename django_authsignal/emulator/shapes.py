@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from django_authsignal.emulator import clock, engine
-from django_authsignal.emulator.models import Action, ActionConfiguration, Authenticator, EmulatedUser
+from django.conf import settings
+
+from django_authsignal.emulator import clock, engine, places
+from django_authsignal.emulator.models import (
+    Action,
+    ActionConfiguration,
+    Authenticator,
+    AuthenticatorConfiguration,
+    Device,
+    EmulatedUser,
+    Rule,
+    Tenant,
+)
 
 
 def _present(**values: Any) -> dict[str, Any]:
@@ -60,7 +72,7 @@ def action(row: Action) -> dict[str, Any]:
         "actionCode": row.code,
         "idempotencyKey": row.idempotency_key,
         "ruleIds": row.rule_ids,
-        "rules": [],
+        "rules": rules(row.rule_ids),
         **_present(verificationMethod=row.verification_method),
     }
 
@@ -78,8 +90,19 @@ def listed_action(row: Action) -> dict[str, Any]:
             verifiedByAuthenticatorId=row.verified_by,
             userAgent=row.user_agent,
             ipAddress=row.ip_address,
+            countryCode=places.country(row.ip_address),
         ),
     }
+
+
+def rules(rule_ids: list[str]) -> list[dict[str, Any]]:
+    """In the order of the ids; a rule that was deleted since has no name any more."""
+    found = {str(row.rule_id): row for row in Rule.objects.filter(rule_id__in=rule_ids)} if rule_ids else {}
+    return [
+        {"ruleId": key, "name": found[key].name, **_present(description=found[key].description)}
+        for key in rule_ids
+        if key in found
+    ]
 
 
 def authenticator(row: Authenticator) -> dict[str, Any]:
@@ -116,13 +139,74 @@ def authenticator(row: Authenticator) -> dict[str, Any]:
     return shape
 
 
+def device(row: Device) -> dict[str, Any]:
+    return {
+        "userId": row.user.user_id,
+        "deviceId": row.device_id,
+        "createdAt": clock.iso(row.created_at),
+        **_present(
+            authenticatedAt=_time(row.authenticated_at),
+            invalidatedAt=_time(row.invalidated_at),
+            rememberedUntil=_time(row.remembered_until),
+            lastVerificationMethod=row.last_verification_method,
+        ),
+    }
+
+
 def configuration(row: ActionConfiguration) -> dict[str, Any]:
     return {
         "actionCode": row.action_code,
+        "tenantId": settings.TENANT_ID,
         "defaultUserActionResult": row.default_user_action_result,
+        "promptToEnrollVerificationMethods": row.prompt_to_enroll_verification_methods,
         **_present(
             verificationMethods=row.verification_methods,
             defaultVerificationMethod=row.default_verification_method,
-            lastActionCreatedAt=(clock.iso(row.last_action_created_at) if row.last_action_created_at else None),
+            verificationWebhookUrl=row.verification_webhook_url,
+            lastActionCreatedAt=_time(row.last_action_created_at),
         ),
     }
+
+
+def rule(row: Rule) -> dict[str, Any]:
+    return {
+        "ruleId": str(row.rule_id),
+        "tenantId": settings.TENANT_ID,
+        "actionCode": row.configuration.action_code,
+        "name": row.name,
+        "isActive": row.is_active,
+        "priority": row.priority,
+        "type": row.type,
+        "conditions": row.conditions,
+        "promptToEnrollVerificationMethods": row.prompt_to_enroll_verification_methods,
+        **_present(
+            description=row.description,
+            verificationMethods=row.verification_methods,
+            defaultVerificationMethod=row.default_verification_method,
+        ),
+    }
+
+
+def tenant(row: Tenant) -> dict[str, Any]:
+    return {
+        "tenantId": settings.TENANT_ID,
+        "name": row.name,
+        "disableRecoveryCodes": row.disable_recovery_codes,
+        "tokenDurationInMinutes": row.token_duration_in_minutes,
+        "hideSuccessScreenOnEnrollment": row.hide_success_screen_on_enrollment,
+    }
+
+
+def authenticator_configuration(row: AuthenticatorConfiguration) -> dict[str, Any]:
+    return {
+        "authenticatorId": str(row.pk),
+        "verificationMethod": row.verification_method,
+        "isActive": row.is_active,
+        "isEditableByUser": row.is_editable_by_user,
+        "isHiddenToUser": row.is_hidden_to_user,
+        **_present(smsChannel=row.sms_channel),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return clock.iso(moment) if moment else None

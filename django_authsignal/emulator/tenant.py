@@ -22,6 +22,18 @@ def settings() -> Tenant:
     return Tenant.objects.get_or_create(pk=1)[0]
 
 
+def is_offered(method: str) -> bool:
+    """False for a method that somebody has switched off."""
+    if method == VerificationMethod.RECOVERY_CODE:
+        return not settings().disable_recovery_codes
+    return not AuthenticatorConfiguration.objects.filter(verification_method=method, is_active=False).exists()
+
+
+def authenticator_configurations() -> list[AuthenticatorConfiguration]:
+    """One for each method, in the order of METHODS."""
+    return [AuthenticatorConfiguration.objects.get_or_create(verification_method=m.value)[0] for m in METHODS]
+
+
 def offered_methods() -> list[str]:
     """The methods that nobody has switched off."""
     off = AuthenticatorConfiguration.objects.filter(is_active=False).values_list("verification_method", flat=True)

@@ -1,4 +1,4 @@
-"""Client tokens: signed JWTs of ten minutes, in the shape the SDKs read.
+"""Client tokens: signed JWTs of ten minutes (a setting of the tenant), in the shape the SDKs read.
 
 Claims: sub, iat, exp, aud, iss, scope, other{tenantId, publishableKey, userId, username, actionCode, idempotencyKey}.
 Source: TokenPayload of github.com/authsignal/authsignal-react-native. `emulator` is our own claim.
@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 from django.conf import settings
 
-from django_authsignal.emulator import clock
+from django_authsignal.emulator import clock, tenant
 from django_authsignal.emulator.models import Action, EmulatedUser, SigningKey
 
 ALGORITHM = "ES256"
@@ -36,7 +36,7 @@ class TokenInvalid(Exception):
 def issue(
     user: EmulatedUser, action: Action | None, *, scope: str = READ, verified: str = "", expires: int | None = None
 ) -> str:
-    """A token of TOKEN_AGE seconds, or until `expires`. `verified`: the method of a sign-in without an action."""
+    """A token of the tenant's duration, or until `expires`. `verified`: the method of a sign-in without an action."""
     other: dict[str, Any] = {
         "tenantId": settings.TENANT_ID,
         "publishableKey": settings.TENANT_ID,
@@ -50,7 +50,7 @@ def issue(
     claims = {
         "sub": user.user_id,
         "iat": issued,
-        "exp": issued + settings.TOKEN_AGE if expires is None else expires,
+        "exp": issued + 60 * tenant.settings().token_duration_in_minutes if expires is None else expires,
         "aud": settings.TENANT_ID,
         "iss": ISSUER,
         "scope": scope,

@@ -7,7 +7,7 @@ import secrets
 from django.utils.crypto import salted_hmac
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import clock, engine, limits
+from django_authsignal.emulator import clock, engine, limits, tenant
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.models import EmulatedUser, RecoveryCode
 
@@ -16,8 +16,10 @@ _METHOD = VerificationMethod.RECOVERY_CODE
 
 
 def issue(user: EmulatedUser) -> list[str]:
-    """Ten new codes of 79 bits; older ones stop working."""
+    """Ten new codes of 79 bits; older ones stop working. None when the tenant has no recovery codes."""
     RecoveryCode.objects.filter(user=user).delete()
+    if not tenant.is_offered(_METHOD):
+        return []
     codes = ["-".join(_letters(4) for _ in range(4)) for _ in range(10)]
     RecoveryCode.objects.bulk_create(
         RecoveryCode(user=user, digest=_digest(user, code), created_at=clock.now()) for code in codes
