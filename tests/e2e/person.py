@@ -125,7 +125,9 @@ class Person:
 
     def use_passkey(self) -> None:
         self.at_the_proof()
-        self.click("Use passkey")
+        # Until the page is left, so that a second proof right after this one is not asked of the same page.
+        with self.page.expect_event("framenavigated"):
+            self.click("Use passkey")
 
     def begin_app(self) -> AuthenticatorApp:
         """Chooses the authenticator app and types its secret into it."""
