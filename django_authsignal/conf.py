@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 US_REGION = "https://api.authsignal.com/v1"
 EMULATOR_URL = "http://localhost:9000/v1"
-EMULATOR_COMMAND = "python -m django_authsignal.emulator"
+# With CHALLENGE: there as at Authsignal, an action nobody configured is ALLOW, which opens no step-up.
+EMULATOR_COMMAND = "python -m django_authsignal.emulator --default-outcome CHALLENGE"
 EMULATOR_PREFIX = "emulator_"
 ACTION_PATTERN = r"[a-zA-Z0-9_-]{1,64}"
 
@@ -157,6 +158,11 @@ class Problem:
 
     text: str
     hint: str
+
+
+def is_sound() -> bool:
+    """True when the AUTHSIGNAL dict has no fault; the checks and every reading name the faults."""
+    return not problems(getattr(django_settings, "AUTHSIGNAL", None) or {})
 
 
 def problems(raw: Any) -> list[Problem]:

@@ -78,7 +78,10 @@ class AuthsignalInterrupt(Exception):
         self.decision = decision
         self.question = question  # not yet asked: the gate is asked outside the view's transaction
         action = decision.action if decision else question.policy.action if question else ""
-        super().__init__(message or f"{action}: {decision.verdict.value if decision else 'not proved yet'}")
+        what = f"{action}: {decision.verdict.value if decision else 'not proved yet'}"
+        # Read only where nobody caught it, which means that no middleware of ours stood around.
+        fix = "AuthsignalMiddleware answers this with a page: add it to MIDDLEWARE, or catch it."
+        super().__init__(message or f"{what}. {fix}")
 
 
 class ChallengeRequired(AuthsignalInterrupt):

@@ -10,8 +10,9 @@ from django.http import HttpRequest
 
 from . import enforcement, steps
 from .client import ConfigurationError
+from .conf import is_sound
 from .enforcement import Requirement
-from .policy import Bind
+from .policy import Bind, check_action
 
 View = TypeVar("View", bound=Callable[..., Any])
 # An anonymous visitor is left to Django's own check around it, which knows its login_url.
@@ -45,7 +46,9 @@ def challenge_required(
         methods=_http_methods(methods),
         resend=resend,
     )
-    requirement.policy()  # an error now, where the line is, not at the first request
+    check_action(action)
+    if is_sound():  # else the check that names the fault (E001) must not end here; a request raises all the same
+        requirement.policy()  # an error now, where the line is, not at the first request
     return lambda view: marked(view, requirement)
 
 

@@ -71,10 +71,15 @@ def get_policy(action: str) -> Policy:
     return _policy(get_settings(), action)
 
 
-@lru_cache(maxsize=512)
-def _policy(settings: Settings, action: str) -> Policy:
+def check_action(action: str) -> None:
+    """Raises ConfigurationError for a code Authsignal would not take."""
     if not valid_action(action):
         raise ConfigurationError(f"{action!r} is not an action code. {ACTION_HINT}")
+
+
+@lru_cache(maxsize=512)
+def _policy(settings: Settings, action: str) -> Policy:
+    check_action(action)
     sign_in = action == settings.SIGN_IN_ACTION
     own = settings.ACTIONS.get(action, {})
 

@@ -36,6 +36,16 @@ PROBLEMS = {
     ),
 }
 
+# The ledger's reasons whose remedy is the developer's, shown under DEBUG.
+DEVELOPER_HINTS = {
+    "allow_is_no_proof": "Authsignal answered ALLOW, which proves nothing. Set the action's outcome to CHALLENGE in "
+    "Authsignal's portal, or start the emulator with --default-outcome CHALLENGE.",
+    "refused": "Authsignal refused the call; the log says why. Check API_SECRET_KEY, and that API_URL is the one of "
+    "your region and ends in /v1.",
+    "foreign_page": "Authsignal named a page on another host. Add that host to HOSTED_HOSTS if it is yours.",
+    "not_enrolled": "This user has nothing to prove it with. See UNENROLLED, and METHODS, in the settings.",
+}
+
 
 def is_htmx(request: HttpRequest) -> bool:
     """True for a request that HTMX made."""
@@ -142,7 +152,12 @@ def _review_page(request: HttpRequest, decision: Decision) -> HttpResponse:
 
 
 def _blocked_page(request: HttpRequest, decision: Decision) -> HttpResponse:
-    return decided(request, "blocked", decision, status=403)
+    return decided(request, "blocked", decision, status=403, hint=_developer_hint(decision.reason))
+
+
+def _developer_hint(reason: str) -> str:
+    """What to mend, under DEBUG only; elsewhere the log says it."""
+    return DEVELOPER_HINTS.get(reason, "") if django_settings.DEBUG else ""
 
 
 def _unreachable_page(request: HttpRequest, decision: Decision) -> HttpResponse:

@@ -231,6 +231,14 @@ def test_an_abandoned_enrolment_at_sign_in_signs_nobody_in(browser, ada, authsig
     assert browser.user_pk is None
 
 
+@pytest.mark.parametrize(("debug", "hints"), [(True, 1), (False, 0)])
+def test_a_denied_allow_tells_the_fix_to_developers_only(adas, authsignal, settings, debug, hints):
+    settings.DEBUG = debug
+    authsignal.allow()
+    page = adas.get("/withdraw/", headers={"Accept": "text/html"}).content.decode()
+    assert page.count("--default-outcome CHALLENGE") == hints
+
+
 def test_allow_for_a_step_up_nobody_configured_is_denied(adas, authsignal, colour):
     authsignal.allow()
     assert adas.get(f"{colour}withdraw/").status_code == 403

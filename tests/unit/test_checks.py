@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 
 import django_authsignal.checks
 from django_authsignal.backends import AuthsignalBackend, AuthsignalBackendMixin
+from django_authsignal.decorators import challenge_required
 
 pytestmark = pytest.mark.django_db  # Django's own checks ask the database, from 6.1 on
 
@@ -35,6 +36,12 @@ def test_a_misspelt_setting_is_an_error(settings):
     assert "MAX_AGE" in item.hint
 
 
+def test_a_misspelt_setting_does_not_keep_a_guarded_module_from_being_imported(settings):
+    settings.AUTHSIGNAL = {"MAX_AEG": 1}
+    challenge_required("withdrawFunds", max_age=60)(lambda request: None)
+    assert "authsignal.E001" in found()
+
+
 @pytest.mark.parametrize("missing", [{}, {"API_SECRET_KEY": ""}, {"API_SECRET_KEY": None, "TENANT_ID": None}])
 def test_a_missing_key_is_a_warning_and_at_deployment_an_error(settings, missing):
     settings.AUTHSIGNAL = missing  # None: os.environ.get() of a variable that is not set
@@ -50,6 +57,12 @@ def test_missing_urls_are_an_error(settings):
 def test_a_missing_middleware_is_an_error(settings):
     settings.MIDDLEWARE = [item for item in settings.MIDDLEWARE if "authsignal" not in item]
     assert "AuthsignalMiddleware" in found()["authsignal.E003"].hint
+
+
+def test_a_session_middleware_that_is_absent_is_named_in_the_fix(settings):
+    name = "django.contrib.sessions.middleware.SessionMiddleware"
+    settings.MIDDLEWARE = [item for item in settings.MIDDLEWARE if item != name]
+    assert f"Add {name!r}" in found()["authsignal.E004"].hint
 
 
 @pytest.mark.parametrize("place", [0, 2])
@@ -130,7 +143,8 @@ def test_no_gated_backend_is_a_warning(settings):
 
 def test_an_emulator_that_does_not_answer_is_a_warning_naming_the_command(settings):
     settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": "http://localhost:1/v1"}
-    assert "python -m django_authsignal.emulator" in found()["authsignal.W006"].hint
+    command = "python -m django_authsignal.emulator --default-outcome CHALLENGE --port 1"
+    assert found()["authsignal.W006"].hint == f"Start it: {command}"
 
 
 @pytest.mark.parametrize("url", ["http://[::1/v1", "http://localhost:99999/v1", "localhost:9000/v1", "api.example/v1"])
