@@ -23,13 +23,15 @@ class Event(models.Model):
 
 
 class Webhook(models.Model):
-    """An address that wants events. `types` [] means all."""
+    """An address that wants events. `types` [] means all. A synchronous one is asked before a message goes out."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     url = models.TextField()
     types = models.JSONField(default=list)
+    is_synchronous = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
+    logged_until = models.DateTimeField()  # what was created until then has gone out in batches of log records
 
     def __str__(self) -> str:
         return self.url
@@ -42,9 +44,9 @@ class Delivery(models.Model):
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
     url = models.TextField()
     body = models.TextField()  # signed and sent as it is, each time
-    state = models.CharField(max_length=16)  # waiting, delivered, failed
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_at = models.DateTimeField(null=True)
+    state = models.CharField(max_length=16)  # waiting, sending, delivered, failed
+    attempts = models.PositiveSmallIntegerField(default=0)  # that have ended
+    next_at = models.DateTimeField(null=True)  # when it is due; while sending, when its sender counts as dead
     status = models.PositiveSmallIntegerField(null=True)  # of the last answer
     problem = models.CharField(max_length=255, blank=True, default="")
     created_at = models.DateTimeField()
