@@ -28,11 +28,16 @@ def decode(text: str) -> bytes:
 
 @dataclass
 class SoftwareAuthenticator:
-    """One passkey. `origin` is what the browser would report; tests set it, the counter and the flags wrong."""
+    """One passkey, or a security key: one that is not discoverable names no user.
+
+    `origin` is what the browser would report; tests set it, the counter and the flags wrong.
+    """
 
     origin: str
     algorithm: str = "ES256"
     verifies_user: bool = True
+    asks_user: bool = True
+    discoverable: bool = True
     count: int = 0
     credential_id: bytes = field(default_factory=lambda: os.urandom(32))
     user_handle: str = ""
@@ -51,7 +56,7 @@ class SoftwareAuthenticator:
         response = {
             "clientDataJSON": encode(self._client_data("webauthn.create", options)),
             "attestationObject": encode(attestation),
-            "transports": ["internal"],
+            "transports": ["internal" if self.discoverable else "usb"],
         }
         return self._credential(response)
 
@@ -68,8 +73,9 @@ class SoftwareAuthenticator:
             "clientDataJSON": encode(client_data),
             "authenticatorData": encode(data),
             "signature": encode(signature),
-            "userHandle": self.user_handle,
         }
+        if self.discoverable:
+            response["userHandle"] = self.user_handle
         return self._credential(response)
 
     def _credential(self, response: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +85,7 @@ class SoftwareAuthenticator:
             "type": "public-key",
             "response": response,
             "clientExtensionResults": {},
-            "authenticatorAttachment": "platform",
+            "authenticatorAttachment": "platform" if self.discoverable else "cross-platform",
         }
 
     def _client_data(self, kind: str, options: dict[str, Any]) -> bytes:
@@ -87,7 +93,7 @@ class SoftwareAuthenticator:
         return json.dumps(data).encode()
 
     def _data(self, rp_id: str, flags: int = 0) -> bytes:
-        flags |= PRESENT | (VERIFIED if self.verifies_user else 0)
+        flags |= (PRESENT if self.asks_user else 0) | (VERIFIED if self.verifies_user else 0)
         return hashlib.sha256(rp_id.encode()).digest() + struct.pack(">BI", flags, self.count)
 
     def _cose(self) -> bytes:
