@@ -73,10 +73,11 @@ def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action
         user = get_or_create_user(user_id)
         _describe(user, attributes)
         row = Action.objects.filter(user=user, code=action, idempotency_key=key).first()
+        offered, enrolled = tenant.offered_methods(), _enrolled(user)
         if row is None:
-            row = create_action(user, action, key, given)
+            row = _create_action(user, action, key, given, offered, enrolled)
     token = tokens.issue(user, row, scope=row.scope or tokens.READ)
-    allowed, enrolled = _allowed(row), _enrolled(user)
+    allowed = [method for method in offered if _permits(row.allowed_methods, method)]
     usable = [method for method in enrolled if method in allowed]
     answer = {
         "state": row.state,
@@ -95,7 +96,12 @@ def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action
 
 def create_action(user: EmulatedUser, code: str, key: str, given: dict[str, Any]) -> Action:
     """A new action in the state that its configuration and rules give it. `given`: columns that track was told."""
-    offered = tenant.offered_methods()
+    return _create_action(user, code, key, given, tenant.offered_methods(), _enrolled(user))
+
+
+def _create_action(
+    user: EmulatedUser, code: str, key: str, given: dict[str, Any], offered: list[str], enrolled: list[str]
+) -> Action:
     if not offered:
         raise Problem(400, "AUTHENTICATOR_NOT_FOUND", "Every authenticator of the tenant is switched off.")
     configured = rules.configuration(code)
@@ -104,7 +110,6 @@ def create_action(user: EmulatedUser, code: str, key: str, given: dict[str, Any]
     address, agent = given.get("ip_address", ""), given.get("user_agent", "")
     device = devices.seen(user, given.get("device_id", ""), agent)
     decision = rules.decide(configured, Inputs(user, device, address, agent, given.get("custom")))
-    enrolled = _enrolled(user)
     usable = [m for m in enrolled if m in offered and _permits(decision.methods, m)]
     try:
         with transaction.atomic():

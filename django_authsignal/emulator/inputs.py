@@ -20,7 +20,8 @@ _FASTEST = 900.0  # km/h, of an airliner
 _USUAL = timedelta(days=30)  # how far back a country is one that the user is often in
 # An action that was blocked or left alone may be an attacker's: it must not make the next try look like no travel.
 _PASSED = (State.ALLOW, State.CHALLENGE_SUCCEEDED, State.REVIEW_SUCCEEDED)
-_BOT = re.compile(r"bot\b|bot/|crawl|spider|slurp|headless|phantomjs|curl/|wget/|python-|java/|go-http", re.IGNORECASE)
+# Not CUBOT, which makes phones.
+_BOT = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|headless|phantomjs|curl/|wget/|python-|java/|go-http", re.IGNORECASE)
 
 
 @dataclass
