@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from django_authsignal.emulator import clock
-from django_authsignal.emulator.models import EmulatedUser, RateEvent
+from django_authsignal.emulator import clock, tenant
+from django_authsignal.emulator.models import EmulatedUser, RateEvent, Tenant
 
 Limit = tuple[int, timedelta]
 MAILS: Limit = (12, timedelta(minutes=10))
@@ -15,12 +15,18 @@ TEXTS: Limit = (6, timedelta(minutes=10))
 TRIES: Limit = (10, timedelta(minutes=5))
 
 
-def take(user: EmulatedUser, kind: str, limit: Limit) -> RateEvent | None:
-    """One place under the limit, or None when it is reached. Parallel callers never get more than there are."""
+def take(user: EmulatedUser | None, kind: str, limit: Limit) -> RateEvent | None:
+    """One place under the limit, or None when it is reached. Parallel callers never get more than there are.
+
+    Without a user, `kind` names who it is for.
+    """
     count, window = limit
     with transaction.atomic():
         # The lock makes counting and adding one step; on SQLite the IMMEDIATE transaction does.
-        EmulatedUser.objects.select_for_update().get(pk=user.pk)
+        if user:
+            EmulatedUser.objects.select_for_update().get(pk=user.pk)
+        else:
+            Tenant.objects.select_for_update().get(pk=tenant.settings().pk)
         events = RateEvent.objects.filter(user=user, kind=kind)
         events.filter(created_at__lte=clock.now() - window).delete()
         if events.count() >= count:

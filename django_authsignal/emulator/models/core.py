@@ -23,6 +23,8 @@ class EmulatedUser(models.Model):
     locale = models.CharField(max_length=35, blank=True, default="")
     custom = models.JSONField(null=True)
     default_method = models.CharField(max_length=32, blank=True, default="")
+    # Set on a row that only holds the actions of a deleted user. No token, look-up or query finds it as a user.
+    former_id = models.CharField(max_length=ID_LENGTH, blank=True, default="", db_index=True)
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -156,7 +158,7 @@ class WebAuthnChallenge(models.Model):
 class RateEvent(models.Model):
     """One send or one try that counts against a limit."""
 
-    user = models.ForeignKey(EmulatedUser, on_delete=models.CASCADE, related_name="rate_events")
+    user = models.ForeignKey(EmulatedUser, on_delete=models.CASCADE, null=True, related_name="rate_events")
     kind = models.CharField(max_length=48)
     created_at = models.DateTimeField()
 

@@ -27,8 +27,9 @@ class AppSession(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(AppClient, on_delete=models.CASCADE, related_name="sessions")
     user = models.ForeignKey(EmulatedUser, on_delete=models.CASCADE, related_name="sessions")
+    proof = models.CharField(max_length=80, unique=True)  # what it was made from: one proof makes one session
     verification_method = models.CharField(max_length=32, blank=True, default="")
-    access_id = models.UUIDField(default=uuid.uuid4)  # the `jti` of the one access token that counts
+    access_id = models.UUIDField(default=uuid.uuid4, unique=True)  # the `jti` of the one access token that counts
     refresh_digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     refreshed_at = models.DateTimeField()
