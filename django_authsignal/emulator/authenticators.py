@@ -55,7 +55,8 @@ def remove(row: Authenticator) -> None:
     """Delete it, and with the last one the recovery codes; the next enrolment gives new ones."""
     with transaction.atomic():
         user = row.user
-        tell("authenticator.deleted", row, deletedAt=clock.iso(clock.now()))
+        if row.verified_at:
+            tell("authenticator.deleted", row, deletedAt=clock.iso(clock.now()))
         row.delete()
         left = Authenticator.objects.filter(user=user, verified_at__isnull=False)
         if not left.exists():

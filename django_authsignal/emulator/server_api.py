@@ -16,10 +16,10 @@ from django.db import IntegrityError, transaction
 from django.utils.dateparse import parse_datetime
 
 from django_authsignal.client.types import State, VerificationMethod
-from django_authsignal.emulator import clock, engine, fields, http, shapes
+from django_authsignal.emulator import authenticators, clock, engine, fields, http, shapes
 from django_authsignal.emulator.http import Call, Handler, Route, route
 from django_authsignal.emulator.methods import recovery_code
-from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser, RecoveryCode
+from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser
 from django_authsignal.emulator.problems import Problem, invalid, not_found
 
 _TOTP = {"digits": "6", "period": "30", "algorithm": "SHA1"}  # what authenticator apps assume
@@ -114,7 +114,8 @@ def update_user(call: Call) -> Any:
         user.save()
         if changes.get("email_verified") and user.email:
             # Only what was verified: an unfinished enrolment mailed its code elsewhere.
-            addresses = Authenticator.objects.filter(user=user, method=VerificationMethod.EMAIL_OTP)
+            by_mail = (VerificationMethod.EMAIL_OTP, VerificationMethod.EMAIL_MAGIC_LINK)
+            addresses = Authenticator.objects.filter(user=user, method__in=by_mail)
             addresses.filter(verified_at__isnull=False).update(email=user.email)
     return shapes.profile(user)
 
@@ -171,6 +172,7 @@ def enrol_authenticator(call: Call) -> Any:
             user.default_method = method
             user.save(update_fields=["default_method"])
         answer: dict[str, Any] = {"authenticator": shapes.authenticator(row)}
+        authenticators.tell("authenticator.created", row)
         if first and (codes := recovery_code.issue(user)):
             answer["recoveryCodes"] = codes
     return answer
@@ -182,11 +184,10 @@ def delete_authenticator(call: Call) -> Any:
         key = uuid.UUID(call.ids["authenticator"])
     except ValueError:
         raise not_found("The authenticator") from None
-    if user is None or not Authenticator.objects.filter(pk=key, user=user).delete()[0]:
+    row = Authenticator.objects.filter(pk=key, user=user).select_related("user").first() if user else None
+    if row is None:
         raise not_found("The authenticator")
-    if not Authenticator.objects.filter(user=user, verified_at__isnull=False).exists():
-        # An old sheet of paper must not let in who has nothing left; the next enrolment gives new codes.
-        RecoveryCode.objects.filter(user=user).delete()
+    authenticators.remove(row)
     return {"success": True}
 
 
@@ -217,6 +218,11 @@ def _from_date(value: str | None) -> datetime:
 def _email_details(body: dict[str, Any]) -> dict[str, Any]:
     fields.required(body, "email", limit=320)
     return {"email": fields.email(body)}
+
+
+def _phone_details(body: dict[str, Any]) -> dict[str, Any]:
+    fields.required(body, "phoneNumber", limit=32)
+    return {"phone_number": fields.phone(body)}
 
 
 def _app_details(body: dict[str, Any]) -> dict[str, Any]:
@@ -257,6 +263,9 @@ _DETAILS = {
     VerificationMethod.PASSKEY.value: _passkey_details,
     VerificationMethod.AUTHENTICATOR_APP.value: _app_details,
     VerificationMethod.EMAIL_OTP.value: _email_details,
+    VerificationMethod.EMAIL_MAGIC_LINK.value: _email_details,
+    VerificationMethod.SMS.value: _phone_details,
+    VerificationMethod.WHATSAPP.value: _phone_details,
 }
 
 

@@ -191,3 +191,36 @@ def test_an_unfinished_enrolment_is_neither_told_nor_changed(emulator: Emulator,
     pending = emulator.call(f"{LIST}/totp", token)["userAuthenticatorId"]
     assert told(emulator, "authenticator.created", pending) == []
     assert emulator.client("DELETE", f"{LIST}/{pending}", token).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "address"),
+    [
+        ("SMS", "phoneNumber", "+6421000001"),
+        ("WHATSAPP", "phoneNumber", "+6421000002"),
+        ("EMAIL_MAGIC_LINK", "email", "a@b.example"),
+    ],
+)
+def test_what_the_server_enrols_and_removes_is_told_too(
+    emulator: Emulator, user: str, method: str, name: str, address: str
+) -> None:
+    body = {"verificationMethod": method, name: address}
+    key = emulator.post(f"users/{user}/authenticators", body)["authenticator"]["userAuthenticatorId"]
+    assert emulator.server("POST", f"users/{user}/authenticators", {"verificationMethod": method}).status_code == 400
+    emulator.server("DELETE", f"users/{user}/authenticators/{key}")
+    for kind in ("created", "deleted"):
+        (event,) = told(emulator, f"authenticator.{kind}", key)
+        assert (event["verificationMethod"], event[name]) == (method, address)
+
+
+def test_what_the_tenant_fixed_is_not_changed_by_users(emulator: Emulator, two: str) -> None:
+    listed = emulator.server("GET", "management/authenticator-configurations").json()
+    fixed = next(row for row in listed if row["verificationMethod"] == "PASSKEY")
+    path = f"management/authenticator-configurations/{fixed['authenticatorId']}"
+    token = emulator.track(two, "signIn", scope=f"{UPDATE} {REMOVE}")["token"]
+    try:
+        assert emulator.server("PATCH", path, {"isEditableByUser": False}).status_code == 200
+        assert emulator.client("DELETE", own(emulator, two, "PASSKEY"), token).status_code == 403
+    finally:
+        emulator.server("PATCH", path, {"isEditableByUser": True})
+    assert emulator.client("DELETE", own(emulator, two, "PASSKEY"), token).status_code == 200
