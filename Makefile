@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 EMULATOR_PORT ?= 9000
+# Many tests wait for a server or a browser, so more of them run at once than there are cores. PARALLEL= runs one by one.
+PARALLEL ?= -n 3 --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -15,7 +17,7 @@ demo: $(VENV)/.demo ## Serve the example bank (PORT=8000) with the emulator (EMU
 	@exec $(BIN)/python -m example_project.demo --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
 test: $(VENV)/.test ## Run the whole suite, browser included (DATABASE_URL= and CACHE_URL= choose where)
-	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -X dev -m pytest $(ARGS)
+	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -X dev -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.check ## Lint, types, docs, migrations, wheel and sdist
 	$(BIN)/ruff check .

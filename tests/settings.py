@@ -20,6 +20,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(BASE.parent / ".tests-run.sqlite3")}
     DATABASES["default"]["OPTIONS"] = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
 CACHE_URL = os.environ.get("CACHE_URL", "")
+if CACHE_URL.rpartition("/")[2].isdigit():
+    # A Redis database for each parallel worker: clearing a cache clears all of its database.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    CACHE_URL = f"{CACHE_URL.rpartition('/')[0]}/{int(CACHE_URL.rpartition('/')[2]) + worker}"
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
     if CACHE_URL
