@@ -63,6 +63,7 @@ class Action(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "code", "idempotency_key"], name="authsignal_emulator_one_action")
         ]
+        indexes = [models.Index(fields=["user", "created_at"], name="authsignal_emulator_by_user")]
 
     def __str__(self) -> str:
         return f"{self.code} {self.idempotency_key}"
