@@ -21,7 +21,9 @@ _USUAL = timedelta(days=30)  # how far back a country is one that the user is of
 # An action that was blocked or left alone may be an attacker's: it must not make the next try look like no travel.
 _PASSED = (State.ALLOW, State.CHALLENGE_SUCCEEDED, State.REVIEW_SUCCEEDED)
 # Not CUBOT, which makes phones.
-_BOT = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|headless|phantomjs|curl/|wget/|python-|java/|go-http", re.IGNORECASE)
+_BOT = re.compile(
+    r"(?<!cu)bot\b|crawl|spider|slurp|headless|phantomjs|curl/|wget/|python-|java/|go-http", re.IGNORECASE
+)
 
 
 @dataclass

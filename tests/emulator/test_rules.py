@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from .authenticator import SoftwareAuthenticator
-from .conftest import App, Emulator, enrol_passkey
+from django_authsignal.emulator import places
 
+from .authenticator import SoftwareAuthenticator
+from .conftest import ROOT, App, Emulator, enrol_passkey
+
+MANUAL = ROOT / "docs" / "emulator.md"
 ALWAYS = {"==": [1, 1]}
 NEVER = {"==": [1, 2]}
 AUCKLAND, WELLINGTON, NEW_YORK, TOKYO = "192.0.2.1", "192.0.2.70", "198.51.100.1", "203.0.113.70"
@@ -361,3 +365,8 @@ def test_a_list_in_custom_data_can_be_searched(emulator: Emulator, user: str) ->
 def test_a_computed_name_reads_what_it_names(emulator: Emulator, user: str) -> None:
     computed = {"==": [{"var": {"cat": ["ip.", {"var": "custom.which"}]}}, "NZ"]}
     assert blocks(emulator, user, computed, custom={"which": "countryCode"}, ipAddress=AUCKLAND)
+
+
+def test_the_manual_lists_every_address_that_has_a_place() -> None:
+    listed = re.findall(r"^\| `([0-9a-f.:]+/\d+)` \| (.+), ([A-Z]{2})\b", MANUAL.read_text(), re.MULTILINE)
+    assert listed == [(str(network), place.city, place.country) for network, place in places.TABLE.items()]
