@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from django_authsignal.emulator import client_api, devices_api, management_api, server_api
+from django_authsignal.emulator import (
+    challenges_api,
+    client_api,
+    devices_api,
+    management_api,
+    server_api,
+    sessions_api,
+    webhooks_api,
+)
 from django_authsignal.emulator.http import api_view
 
 api = api_view(
-    [*client_api.ROUTES, *management_api.ROUTES, *devices_api.ROUTES, *server_api.ROUTES], cors_prefix="client/"
+    [
+        *client_api.ROUTES,
+        *management_api.ROUTES,
+        *webhooks_api.ROUTES,
+        *devices_api.ROUTES,
+        *challenges_api.ROUTES,
+        *sessions_api.ROUTES,
+        *server_api.ROUTES,
+    ],
+    cors_prefix="client/",
 )

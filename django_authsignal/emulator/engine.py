@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 
 from django_authsignal.client.types import State, VerificationMethod
-from django_authsignal.emulator import clock, devices, fields, rules, tenant, tokens
+from django_authsignal.emulator import clock, devices, events, fields, rules, tenant, tokens, webhooks
 from django_authsignal.emulator.inputs import Inputs
 from django_authsignal.emulator.models import ID_LENGTH, Action, Authenticator, EmulatedUser, RecoveryCode
 from django_authsignal.emulator.problems import Problem, invalid
@@ -53,12 +56,12 @@ TOO_MANY_TRIES = Verification(is_verified=False, failure_reason="MAX_ATTEMPTS_EX
 
 def get_or_create_user(user_id: str) -> EmulatedUser:
     fields.check_user_id(user_id)
-    user, _ = EmulatedUser.objects.get_or_create(user_id=user_id, defaults={"created_at": clock.now()})
+    user, _ = EmulatedUser.objects.get_or_create(user_id=user_id, former_id="", defaults={"created_at": clock.now()})
     return user
 
 
 def find_user(user_id: str) -> EmulatedUser | None:
-    return EmulatedUser.objects.filter(user_id=fields.check_user_id(user_id)).first()
+    return EmulatedUser.objects.filter(user_id=fields.check_user_id(user_id), former_id="").first()
 
 
 def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action, dict[str, Any]]:
@@ -67,7 +70,7 @@ def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action
     A known idempotencyKey returns that action in its present state, with a new token.
     """
     fields.check_action(action)
-    given = _attributes(attributes)
+    given = columns(attributes)
     key = fields.text(attributes, "idempotencyKey", limit=ID_LENGTH) or str(uuid.uuid4())
     with transaction.atomic():
         user = get_or_create_user(user_id)
@@ -169,7 +172,8 @@ def validate(token: str, user_id: str | None = None, action: str | None = None) 
     return answer
 
 
-def _attributes(body: dict[str, Any]) -> dict[str, Any]:
+def columns(body: dict[str, Any]) -> dict[str, Any]:
+    """What track tells of the action itself, as its columns."""
     return {
         "redirect_url": fields.redirect_url(body) or "",
         "redirect_to_settings": fields.flag(body, "redirectToSettings") or False,
@@ -297,30 +301,70 @@ def recovery_allowed(session: Session) -> bool:
 
 
 def complete(
-    session: Session, method: str, authenticator: Authenticator | None, *, first_enrolment: bool = False
+    session: Session, method: str, authenticator: Authenticator | None, *, undo: Callable[[], None] | None = None
 ) -> str:
     """Mark the session's action as proved, if it may be, and return the access token (ten minutes).
 
     CHALLENGE_REQUIRED becomes CHALLENGE_SUCCEEDED; ALLOW only for a user who had nothing enrolled when it was
-    tracked. No other state does. `first_enrolment`: the proof is the enrolment of the user's first authenticator.
+    tracked. No other state does. When the action's configuration names a receiver for action.verify, it is asked once
+    the caller's transaction is over, and its no is a Problem then, after `undo`: the token must not leave before.
     """
     if session.action:
-        now = clock.now()
-        waiting = Action.objects.filter(pk=session.action.pk, state=State.CHALLENGE_REQUIRED)
-        unenrolled = Action.objects.filter(pk=session.action.pk, state=State.ALLOW, was_enrolled=False)
-        for rows in (waiting, unenrolled):
-            # One UPDATE that names the state it leaves: a block that arrives meanwhile wins.
-            rows.update(
-                state=State.CHALLENGE_SUCCEEDED,
-                state_updated_at=now,
-                updated_at=now,
-                verification_method=method,
-                verified_by=str(authenticator.pk) if authenticator else "",
-            )
-        session.action.refresh_from_db()
-        require_open(session)
-        devices.authenticated(session.user, session.action.device_id, method)
+        verified_by = str(authenticator.pk) if authenticator else ""
+        receiver = rules.configuration(session.action.code).verification_webhook_url
+        if receiver and _passable(session.action).exists():
+            # What was spent is written down first, so a refused code cannot be tried again; and while the receiver
+            # takes its time, no transaction is open that everybody else would wait for.
+            transaction.on_commit(partial(_ask_and_pass, session, method, verified_by, receiver, undo))
+        else:
+            _pass(session, method, verified_by)
     return tokens.issue(session.user, session.action, scope=tokens.MANAGE, verified=method)
+
+
+def _passable(action: Action) -> QuerySet[Action]:
+    unenrolled = Q(state=State.ALLOW, was_enrolled=False)
+    return Action.objects.filter(Q(state=State.CHALLENGE_REQUIRED) | unenrolled, pk=action.pk)
+
+
+def _pass(session: Session, method: str, verified_by: str) -> None:
+    if session.action is None:
+        return
+    now = clock.now()
+    # One UPDATE that names the state it leaves: a block that arrives meanwhile wins.
+    _passable(session.action).update(
+        state=State.CHALLENGE_SUCCEEDED,
+        state_updated_at=now,
+        updated_at=now,
+        verification_method=method,
+        verified_by=verified_by,
+    )
+    session.action.refresh_from_db()
+    require_open(session)
+    devices.authenticated(session.user, session.action.device_id, method)
+
+
+def _ask_and_pass(
+    session: Session, method: str, verified_by: str, receiver: str, undo: Callable[[], None] | None
+) -> None:
+    if session.action is None:
+        return
+    agreed = events.ask_at(
+        receiver,
+        webhooks.VERIFY,
+        userId=session.user.user_id,
+        action=session.action.code,
+        idempotencyKey=session.action.idempotency_key,
+        verifiedAt=clock.iso(clock.now()),
+        state=State.CHALLENGE_SUCCEEDED,
+        verificationMethod=method,
+        userAuthenticatorId=verified_by,
+    )
+    if not agreed:
+        if undo:
+            undo()
+        raise Problem(403, "challenge_refused", "The action's verification webhook refused the challenge.")
+    with transaction.atomic():
+        _pass(session, method, verified_by)
 
 
 def _permits(allowed: list[str] | None, method: str) -> bool:

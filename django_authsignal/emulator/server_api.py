@@ -5,24 +5,30 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from django_authsignal.client.types import State, VerificationMethod
-from django_authsignal.emulator import authenticators, clock, engine, fields, http, shapes
+from django_authsignal.emulator import authenticators, challenges, clock, engine, fields, http, shapes, tenant
 from django_authsignal.emulator.http import Call, Handler, Route, route
 from django_authsignal.emulator.methods import recovery_code
-from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser
+from django_authsignal.emulator.models import ID_LENGTH, Action, Authenticator, EmulatedUser
 from django_authsignal.emulator.problems import Problem, invalid, not_found
 
 _TOTP = {"digits": "6", "period": "30", "algorithm": "SHA1"}  # what authenticator apps assume
+_BATCH = 1000
+_AAGUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "hybrid", "internal", "cable")
 _OLDEST = timedelta(days=30)  # of the actions that a query returns
 _USER_FIELDS: dict[str, Callable[[dict[str, Any], str], str | None]] = {
     "email": fields.email,
@@ -46,7 +52,8 @@ def with_secret(handler: Handler) -> Handler:
     """The handler, for callers that know the secret key."""
 
     def guarded(call: Call) -> Any:
-        if not http.same(http.basic_user(call.authorization), settings.API_SECRET_KEY):
+        given = http.basic_user(call.authorization)
+        if not any([http.same(given, key) for key in settings.API_SECRET_KEYS]):  # a list: each takes its time
             raise Problem(401, "unauthorized", "The request is unauthorized. Check the API secret key and the URL.")
         return handler(call)
 
@@ -54,6 +61,8 @@ def with_secret(handler: Handler) -> Handler:
 
 
 def track(call: Call) -> Any:
+    if call.body.get("challengeId") is not None:
+        return challenges.track(call.ids["user_id"], call.ids["action"], call.body)
     return engine.track(call.ids["user_id"], call.ids["action"], call.body)[1]
 
 
@@ -70,7 +79,7 @@ def get_action(call: Call) -> Any:
 
 
 def update_action(call: Call) -> Any:
-    row, state = _action(call), fields.choice(call.body, "state", list(State))
+    row, state = _action(call, living=True), fields.choice(call.body, "state", list(State))
     if state is None:
         raise invalid("body.state is required.")
     row.state, row.state_updated_at, row.updated_at = state, clock.now(), clock.now()
@@ -79,8 +88,7 @@ def update_action(call: Call) -> Any:
 
 
 def query_actions(call: Call) -> Any:
-    user = engine.find_user(call.ids["user_id"])
-    rows = Action.objects.filter(user=user, created_at__gte=_from_date(call.query.get("fromDate")))
+    rows = _actions_of(call).filter(created_at__gte=_from_date(call.query.get("fromDate")))
     if codes := call.query.get("codes"):
         rows = rows.filter(code__in=codes.split(","))
     if state := call.query.get("state"):
@@ -121,11 +129,27 @@ def update_user(call: Call) -> Any:
 
 
 def delete_user(call: Call) -> Any:
-    EmulatedUser.objects.filter(user_id=fields.check_user_id(call.ids["user_id"])).delete()
+    """Forget the user. The actions stay as history, apart from a later user of this id, unless `actions=true`."""
+    flag = call.query.get("actions", "false")
+    if flag not in ("true", "false"):
+        raise invalid("actions must be true or false.")
+    with transaction.atomic():
+        if flag == "true":
+            EmulatedUser.objects.filter(former_id=fields.check_user_id(call.ids["user_id"])).delete()
+        if user := engine.find_user(call.ids["user_id"]):
+            actions = Action.objects.filter(user=user)
+            if flag == "false" and actions.exists():
+                # A row of its own: every token and session names the old one, and dies with it.
+                now = clock.now()
+                kept = EmulatedUser.objects.create(user_id=uuid.uuid4().hex, former_id=user.user_id, created_at=now)
+                actions.update(user=kept)
+            user.delete()
     return {"success": True}
 
 
 def query_users(call: Call) -> Any:
+    if call.query.get("token"):
+        raise invalid("token: an Apple or Google id token cannot be verified here. Query by username, email or phone.")
     filters = {
         column: call.query[name]
         for name, column in (("username", "username"), ("email", "email"), ("phoneNumber", "phone_number"))
@@ -136,7 +160,7 @@ def query_users(call: Call) -> Any:
     limit = call.query.get("limit") or "100"
     if not (limit.isascii() and limit.isdigit() and len(limit) < 6 and int(limit)):
         raise invalid("limit must be a whole number above 0.")
-    rows = EmulatedUser.objects.filter(**filters).order_by("user_id")
+    rows = EmulatedUser.objects.filter(**filters, former_id="").order_by("user_id")
     if after := call.query.get("lastEvaluatedUserId"):
         rows = rows.filter(user_id__gt=after)
     page = list(rows[: int(limit) + 1])
@@ -154,7 +178,8 @@ def list_authenticators(call: Call) -> Any:
 
 def enrol_authenticator(call: Call) -> Any:
     """Enrol what the application has verified itself."""
-    method = fields.choice(call.body, "verificationMethod", list(_DETAILS))
+    named = "verificationMethod" if call.body.get("verificationMethod") is not None else "oobChannel"  # the old name
+    method = fields.choice(call.body, named, list(_DETAILS))
     if method is None:
         raise invalid("body.verificationMethod is required.")
     details = _DETAILS[method](call.body)
@@ -191,10 +216,77 @@ def delete_authenticator(call: Call) -> Any:
     return {"success": True}
 
 
-def _action(call: Call) -> Action:
-    user = engine.find_user(call.ids["user_id"])
-    rows = Action.objects.filter(user=user, code=call.ids["action"], idempotency_key=call.ids["key"])
-    row = rows.first() if user else None
+def import_passkeys(call: Call) -> Any:
+    """Enrol up to 1,000 passkeys of many users. One that is registered already fails alone; a malformed one, all."""
+    if "authenticators" not in call.body and call.body:  # Java and Ruby change a user, here one of that name, by POST
+        return update_user(_named_authenticators(call))
+    given = call.body.get("authenticators")
+    if not isinstance(given, list) or not 1 <= len(given) <= _BATCH:
+        raise invalid(f"body.authenticators must be a list of 1 to {_BATCH}.")
+    items = [_imported(item, f"body.authenticators[{place}]") for place, item in enumerate(given)]
+    failures = []
+    with transaction.atomic():
+        for user_id, details in items:
+            try:
+                with transaction.atomic():
+                    now = clock.now()
+                    row = Authenticator.objects.create(
+                        user=engine.get_or_create_user(user_id),
+                        method=VerificationMethod.PASSKEY,
+                        created_at=now,
+                        verified_at=now,
+                        **details,
+                    )
+                    authenticators.tell("authenticator.created", row)
+            except IntegrityError:
+                failures.append(
+                    {
+                        "userId": user_id,
+                        "credentialId": details["credential_id"],
+                        "errorCode": "conflict",
+                        "errorDescription": "The credential is registered already.",
+                    }
+                )
+    return {
+        "total": len(items),
+        "succeeded": len(items) - len(failures),
+        "failed": len(failures),
+        "failures": failures,
+    }
+
+
+def _imported(item: Any, place: str) -> tuple[str, dict[str, Any]]:
+    if not isinstance(item, dict):
+        raise invalid(f"{place} must be an object.")
+    try:
+        if fields.choice(item, "verificationMethod", [VerificationMethod.PASSKEY.value]) is None:
+            raise invalid("body.verificationMethod is required.")
+        return fields.check_user_id(fields.required(item, "userId", limit=ID_LENGTH)), _passkey_details(item)
+    except Problem as problem:
+        raise invalid(f"{place}: {problem.description.removeprefix('body.')}") from None
+
+
+def _named_authenticators(call: Call) -> Call:
+    return replace(call, ids={"user_id": "authenticators"})
+
+
+def list_configured(call: Call) -> Any:
+    """What the tenant offers."""
+    return [shapes.authenticator_configuration(row) for row in tenant.authenticator_configurations()]
+
+
+def _actions_of(call: Call) -> QuerySet[Action]:
+    """Those of the user, and of deleted ones of the same id."""
+    user_id = fields.check_user_id(call.ids["user_id"])
+    return Action.objects.filter(Q(user__user_id=user_id, user__former_id="") | Q(user__former_id=user_id))
+
+
+def _action(call: Call, *, living: bool = False) -> Action:
+    """The newest of the path. History is read and never changed: `living` leaves it out."""
+    rows = _actions_of(call).filter(code=call.ids["action"], idempotency_key=call.ids["key"])
+    if living:
+        rows = rows.filter(user__former_id="")
+    row = rows.order_by("-pk").first()
     if row is None:
         raise not_found("The action")
     return row
@@ -243,7 +335,15 @@ def _app_details(body: dict[str, Any]) -> dict[str, Any]:
 def _passkey_details(body: dict[str, Any]) -> dict[str, Any]:
     raw_id = _base64url(body, "credentialId", 1364)
     plain = base64.urlsafe_b64encode(raw_id).rstrip(b"=").decode()
+    transports = body.get("transports") or []
+    if not isinstance(transports, list) or not all(isinstance(item, str) for item in transports):
+        raise invalid("body.transports must be a list of strings.")
+    aaguid = fields.text(body, "aaguid", limit=36) or ""
+    if aaguid and not _AAGUID.fullmatch(aaguid):
+        raise invalid("body.aaguid must be a UUID.")
     return {
+        "transports": [item for item in transports if item in _TRANSPORTS],
+        "aaguid": aaguid.lower(),
         "credential_id": plain,
         "credential_digest": hashlib.sha256(plain.encode()).hexdigest(),
         "public_key": _base64url(body, "credentialPublicKey", 4096),
@@ -269,17 +369,25 @@ _DETAILS = {
 }
 
 
-def _guarded(template: str, **handlers: Handler) -> Route:
+def guarded(template: str, **handlers: Handler) -> Route:
     return route(template, **{method: with_secret(handler) for method, handler in handlers.items()})
 
 
 ROUTES = [
-    _guarded("validate", POST=validate),
-    _guarded("users", GET=query_users),
-    _guarded("users/{user_id}/actions/{action}/{key}", GET=get_action, PATCH=update_action),
-    _guarded("users/{user_id}/actions/{action}", POST=track),
-    _guarded("users/{user_id}/actions", GET=query_actions),
-    _guarded("users/{user_id}/authenticators/{authenticator}", DELETE=delete_authenticator),
-    _guarded("users/{user_id}/authenticators", GET=list_authenticators, POST=enrol_authenticator),
-    _guarded("users/{user_id}", GET=get_user, PATCH=update_user, POST=update_user, DELETE=delete_user),
+    guarded("validate", POST=validate),
+    guarded("authenticators", GET=list_configured),
+    guarded("users", GET=query_users),
+    guarded(
+        "users/authenticators",
+        POST=import_passkeys,
+        GET=lambda call: get_user(_named_authenticators(call)),
+        PATCH=lambda call: update_user(_named_authenticators(call)),
+        DELETE=lambda call: delete_user(_named_authenticators(call)),
+    ),
+    guarded("users/{user_id}/actions/{action}/{key}", GET=get_action, PATCH=update_action),
+    guarded("users/{user_id}/actions/{action}", POST=track),
+    guarded("users/{user_id}/actions", GET=query_actions),
+    guarded("users/{user_id}/authenticators/{authenticator}", DELETE=delete_authenticator),
+    guarded("users/{user_id}/authenticators", GET=list_authenticators, POST=enrol_authenticator),
+    guarded("users/{user_id}", GET=get_user, PATCH=update_user, POST=update_user, DELETE=delete_user),
 ]

@@ -29,6 +29,12 @@ def is_offered(method: str) -> bool:
     return not AuthenticatorConfiguration.objects.filter(verification_method=method, is_active=False).exists()
 
 
+def sms_channel() -> str:
+    """What DEFAULT means for a text."""
+    rows = AuthenticatorConfiguration.objects.filter(verification_method=VerificationMethod.SMS)
+    return rows.values_list("sms_channel", flat=True).first() or "SMS"
+
+
 def authenticator_configurations() -> list[AuthenticatorConfiguration]:
     """One for each method, in the order of METHODS."""
     return [AuthenticatorConfiguration.objects.get_or_create(verification_method=m.value)[0] for m in METHODS]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 from django.conf import settings
@@ -17,12 +17,22 @@ from django_authsignal.emulator import clock, tenant
 from django_authsignal.emulator.models import Action, EmulatedUser, SigningKey
 
 ALGORITHM = "ES256"
+ALGORITHMS = {"token": ALGORITHM, "session": "RS256"}  # by what a key is for: client tokens, access tokens of sessions
+PURPOSES = tuple(ALGORITHMS)
 ISSUER = "authsignal-emulator"
 READ = "read:authenticators"
 ADD = "add:authenticators"
 UPDATE = "update:authenticators"
 REMOVE = "remove:authenticators"
 MANAGE = f"{READ} {ADD} {UPDATE} {REMOVE}"
+
+
+class Key(NamedTuple):
+    """A signing key, loaded."""
+
+    kid: str
+    private: Any
+    public: Any
 
 
 class TokenExpired(Exception):
@@ -58,8 +68,8 @@ def issue(
         # The row, so that the token of a deleted user is not one of a later user with the same id.
         "emulator": {"user": str(user.pk), "action": action.pk if action else None, "verified": verified},
     }
-    kid, private_key, _ = _key()
-    return jwt.encode(claims, private_key, algorithm=ALGORITHM, headers={"kid": kid})
+    signing = key("token")
+    return jwt.encode(claims, signing.private, algorithm=ALGORITHM, headers={"kid": signing.kid})
 
 
 def read(token: str) -> dict[str, Any]:
@@ -67,7 +77,7 @@ def read(token: str) -> dict[str, Any]:
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
-            _key()[2],
+            key("token").public,
             algorithms=[ALGORITHM],  # never the header's: "none", or HS256 keyed with the public key
             audience=settings.TENANT_ID,
             issuer=ISSUER,
@@ -80,24 +90,35 @@ def read(token: str) -> dict[str, Any]:
     return claims
 
 
-@lru_cache(maxsize=1)
-def _key() -> tuple[str, Any, Any]:
-    """(kid, private, public), made on the first use and kept in the database."""
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  40 ms that a start need not pay
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+def public_jwk(purpose: str) -> dict[str, Any]:
+    """As RFC 7517 writes the public half."""
+    found = key(purpose)
+    algorithm = ALGORITHMS[purpose]
+    jwk: dict[str, Any] = jwt.get_algorithm_by_name(algorithm).to_jwk(found.public, as_dict=True)
+    jwk.pop("key_ops", None)
+    return {**jwk, "kid": found.kid, "alg": algorithm, "use": "sig"}
 
-    row = SigningKey.objects.filter(purpose="token").first()
+
+@lru_cache(maxsize=len(PURPOSES))
+def key(purpose: str) -> Key:
+    """Made on the first use and kept in the database."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  40 ms that a start need not pay
+
+    row = SigningKey.objects.filter(purpose=purpose).first()
     if row is None:
-        pem = (
-            ec.generate_private_key(ec.SECP256R1())
-            .private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            .decode()
-        )
+        new = _generate(ALGORITHMS[purpose])
+        pem = new.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
         defaults = {"kid": str(uuid.uuid4()), "private_key": pem}
-        row, _ = SigningKey.objects.get_or_create(purpose="token", defaults=defaults)
+        row, _ = SigningKey.objects.get_or_create(purpose=purpose, defaults=defaults)
     private = serialization.load_pem_private_key(row.private_key.encode(), password=None)
-    return row.kid, private, private.public_key()
+    return Key(row.kid, private, private.public_key())
+
+
+def _generate(algorithm: str) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415
+
+    if algorithm == "RS256":
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return ec.generate_private_key(ec.SECP256R1())
