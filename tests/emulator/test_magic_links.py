@@ -168,11 +168,13 @@ def test_a_link_is_no_client_token_and_a_client_token_no_link(emulator: Emulator
     assert press(f"{emulator.url}/magic-link/?link={token}").status_code == 410
 
 
-def test_an_action_blocked_meanwhile_is_not_passed(emulator: Emulator, enrolled: str) -> None:
+@pytest.mark.parametrize("pressed", [True, False])
+def test_an_action_blocked_meanwhile_is_not_passed(emulator: Emulator, enrolled: str, pressed: bool) -> None:
     action = emulator.configure("CHALLENGE")
     token = emulator.track(enrolled, action, idempotencyKey="k")["token"]
     emulator.call(ASK, token)
-    press(mailed(emulator, enrolled))
+    if pressed:
+        press(mailed(emulator, enrolled))
     emulator.server("PATCH", f"users/{enrolled}/actions/{action}/k", {"state": "BLOCK"})
     assert emulator.client("POST", POLL, token, {}).status_code == 403
     assert emulator.validate(token)["state"] == "BLOCK"
