@@ -75,6 +75,17 @@ def test_a_wrong_code_leaves_the_device_new(
     assert state(emulator, user, watched, device) == "BLOCK"
 
 
+def test_an_action_that_was_blocked_meanwhile_leaves_the_device_new(
+    emulator: Emulator, user: str, enrol_app: Enrol, watched: str, device: str
+) -> None:
+    app, action = enrol_app(user), emulator.configure("CHALLENGE")
+    answer = emulator.track(user, action, deviceId=device)
+    emulator.server("PATCH", f"users/{user}/actions/{action}/{answer['idempotencyKey']}", {"state": "BLOCK"})
+    body = {"verificationCode": app.code()}
+    assert emulator.client("POST", "verify/totp", answer["token"], body).status_code == 403
+    assert state(emulator, user, watched, device) == "BLOCK"
+
+
 def test_a_device_of_another_user_is_new(
     emulator: Emulator, user: str, enrol_app: Enrol, watched: str, device: str
 ) -> None:

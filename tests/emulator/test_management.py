@@ -318,6 +318,17 @@ def test_recovery_codes_that_are_switched_off_are_neither_given_nor_taken(own: E
     assert own.call("verify/recovery-code", token, {"verificationCode": codes[0]})["isVerified"]
 
 
+def test_the_hosted_page_offers_no_recovery_code_that_is_switched_off(own: Emulator, user: str) -> None:
+    enrol_first(own, user)
+    own.post(ACTIONS, {"actionCode": "recover", "defaultUserActionResult": "CHALLENGE"})
+    url = own.track(user, "recover")["url"]
+    assert "/challenge/recovery-code/" in own.http.get(url, timeout=15).text
+    change(own, "management/tenant", {"disableRecoveryCodes": True})
+    page = own.http.get(url, timeout=15).text
+    change(own, "management/tenant", {"disableRecoveryCodes": False})
+    assert "/challenge/recovery-code/" not in page
+
+
 # The theme.
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
