@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stop in (signal.SIGINT, signal.SIGTERM):  # until the server listens, ending is simply leaving
         signal.signal(stop, lambda *_: sys.exit(0))
     options = _options().parse_args(arguments)
+    options.secret = options.secret or ["emulator_secret"]
     _check(options)
     listener = _listen(options.host, options.port)
     port = listener.getsockname()[1]
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as exc:
         _fail(f'{exc.name} is not installed. Run: python -m pip install "django-authsignal[emulator]"')
     _migrate()
+    from django_authsignal.emulator import webhooks  # noqa: PLC0415  after the settings are chosen
+
+    webhooks.start()  # now, and not with the first request: there may be something left to deliver
     config = uvicorn.Config(
         application,
         lifespan="off",
@@ -87,7 +91,11 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=9000, help="0 takes a free one (default: 9000)")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--secret", default="emulator_secret", help="the API secret key, begins with emulator_")
+    parser.add_argument(
+        "--secret",
+        action="append",
+        help="an API secret key, begins with emulator_; several are all accepted (default: emulator_secret)",
+    )
     parser.add_argument("--tenant", default="emulator", help="the tenant id (default: emulator)")
     parser.add_argument("--database", default="", help="a database URL (default: authsignal-emulator.sqlite3 here)")
     parser.add_argument("--public-url", default="", help="where browsers find it (default: http://localhost:PORT)")
@@ -99,12 +107,12 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> None:
-    if not options.secret.startswith("emulator_"):
+    if not all(key.startswith("emulator_") for key in options.secret):
         _fail(
             "The secret must begin with emulator_, so that no real key is used here. Pass --secret emulator_something."
         )
-    for name in ("secret", "tenant"):
-        if not _CREDENTIAL.fullmatch(getattr(options, name)):
+    for name, values in (("secret", options.secret), ("tenant", [options.tenant])):
+        if not all(_CREDENTIAL.fullmatch(value) for value in values):
             _fail(
                 f"A key or tenant is of ASCII letters, digits, dot, dash, tilde and underscore. Pass another --{name}."
             )
@@ -172,7 +180,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _environment(options: argparse.Namespace, port: int) -> dict[str, str]:
     values = {
-        "SECRET": options.secret,
+        "SECRET": " ".join(options.secret),
         "TENANT": options.tenant,
         "PUBLIC_URL": options.public_url or f"http://localhost:{port}",
         "DEFAULT_OUTCOME": options.default_outcome,
@@ -198,13 +206,16 @@ def _migrate() -> None:
 def _close() -> None:
     from django.db import connections  # noqa: PLC0415  after the settings are chosen
 
+    from django_authsignal.emulator import webhooks  # noqa: PLC0415
+
+    webhooks.stop()
     connections.close_all()  # SQLite folds its journal into the one file
 
 
 def _print_start(options: argparse.Namespace, port: int) -> None:
     url = options.public_url.rstrip("/") or f"http://localhost:{port}"
     print(  # noqa: T201
-        f"Authsignal emulator\n  API base    {url}/v1\n  Secret key  {options.secret}\n"
+        f"Authsignal emulator\n  API base    {url}/v1\n  Secret key  {', '.join(options.secret)}\n"
         f"  Tenant      {options.tenant}\n  Inbox       {url}/inbox/",
         flush=True,
     )

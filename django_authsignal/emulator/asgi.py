@@ -13,6 +13,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "django_authsignal.emulator.settings"
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from django_authsignal.emulator.faults import Faults
 from django_authsignal.emulator.problems import Problem
 
 Scope = dict[str, Any]
@@ -83,4 +84,4 @@ async def _refuse(problem: Problem, send: Send) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-application = BodyLimit(get_asgi_application())
+application = Faults(BodyLimit(get_asgi_application()))

@@ -204,19 +204,19 @@ def _deliver(row: Challenge) -> None:
     number = f"{secrets.randbelow(1_000_000):06}"
     row.digest = _digest(row, number)
     row.expires_at = clock.now() + timedelta(seconds=settings.CODE_AGE)
-    with transaction.atomic():
-        row.save()
-        messages.deliver(
-            "email" if mail else "whatsapp" if row.sms_channel == "WHATSAPP" else "sms",
-            row.email or row.phone_number,
-            subject="Your verification code" if mail else "",
-            body=f"Your verification code is {number}. It works for {settings.CODE_AGE // 60} minutes.",
-            code=number,
-            method=row.method,
-            user=row.user,
-            # Not saved: an anonymous challenge has no action yet, but the message says what it is for.
-            action=row.action or Action(code=row.action_code, idempotency_key=row.idempotency_key, **row.attributes),
-        )
+    row.save()
+    # Not inside a transaction: a webhook may be asked. What it refuses to send nobody knows.
+    messages.deliver(
+        "email" if mail else "whatsapp" if row.sms_channel == "WHATSAPP" else "sms",
+        row.email or row.phone_number,
+        subject="Your verification code" if mail else "",
+        body=f"Your verification code is {number}. It works for {settings.CODE_AGE // 60} minutes.",
+        code=number,
+        method=row.method,
+        user=row.user,
+        # Not saved: an anonymous challenge has no action yet, but the message says what it is for.
+        action=row.action or Action(code=row.action_code, idempotency_key=row.idempotency_key, **row.attributes),
+    )
 
 
 def _find(challenge_id: str) -> Challenge | None:

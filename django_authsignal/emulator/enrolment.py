@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django_authsignal.emulator import authenticators, engine, tokens
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.methods import recovery_code
@@ -19,7 +21,9 @@ def complete(session: Session, authenticator: Authenticator, *, proves: bool = T
     first = not others.exclude(pk=authenticator.pk).exists()
     codes = recovery_code.issue(session.user) if first else []
     if first and proves:
-        token = engine.complete(session, authenticator.method, authenticator)
+        # An enrolment that does not pass is none: its recovery codes would never be shown.
+        undo = partial(authenticators.remove, authenticator)
+        token = engine.complete(session, authenticator.method, authenticator, undo=undo)
     else:
         scope = " ".join(sorted(session.scopes))
         token = tokens.issue(session.user, session.action, scope=scope)

@@ -83,7 +83,7 @@ def _configuration_changes(body: Body) -> Body:
     if outcome := fields.choice(body, "defaultUserActionResult", rules.OUTCOMES):
         changes["default_user_action_result"] = outcome
     if "verificationWebhookUrl" in body:
-        changes["verification_webhook_url"] = _web_url(body, "verificationWebhookUrl")
+        changes["verification_webhook_url"] = web_url(body, "verificationWebhookUrl")
     return changes
 
 
@@ -157,7 +157,7 @@ def delete_rule(call: Call) -> Any:
 
 def _rule(call: Call) -> Rule:
     rows = Rule.objects.filter(
-        configuration__action_code=call.ids["action"], rule_id=_uuid(call.ids["rule"], "The rule")
+        configuration__action_code=call.ids["action"], rule_id=row_key(call.ids["rule"], "The rule")
     )
     row = rows.select_related("configuration").first()
     if row is None:
@@ -342,7 +342,7 @@ def delete_authenticator(call: Call) -> Any:
 
 
 def _authenticator(call: Call) -> AuthenticatorConfiguration:
-    row = AuthenticatorConfiguration.objects.filter(pk=_uuid(call.ids["authenticator"], "The configuration")).first()
+    row = AuthenticatorConfiguration.objects.filter(pk=row_key(call.ids["authenticator"], "The configuration")).first()
     if row is None:
         raise not_found("The authenticator configuration")
     return row
@@ -382,7 +382,7 @@ def _number(body: Body, name: str, least: int, most: int) -> int:
     return value
 
 
-def _web_url(body: Body, name: str) -> str:
+def web_url(body: Body, name: str) -> str:
     value = fields.text(body, name, limit=2048)
     if value and not _is_web_url(value):
         raise invalid(f"body.{name} must be an http or https URL.")
@@ -399,7 +399,7 @@ def _is_web_url(value: str) -> bool:
     return good and not any(letter <= " " or letter in "\"'()<>\\\x7f" for letter in value)
 
 
-def _uuid(value: str, what: str) -> uuid.UUID:
+def row_key(value: str, what: str) -> uuid.UUID:
     try:
         return uuid.UUID(value)
     except ValueError:

@@ -19,7 +19,8 @@ def _read(name: str, default: str) -> str:
 BASE_DIR = Path(__file__).resolve().parent
 
 # The emulator's own settings.
-API_SECRET_KEY = _read("SECRET", "emulator_secret")
+API_SECRET_KEYS = _read("SECRET", "emulator_secret").split()  # all are accepted, and sign webhooks
+API_SECRET_KEY = API_SECRET_KEYS[0]
 TENANT_ID = _read("TENANT", "emulator")
 PUBLIC_URL = _read("PUBLIC_URL", "http://localhost:9000").rstrip("/")
 DEFAULT_OUTCOME = _read("DEFAULT_OUTCOME", "ALLOW")  # of an action that nobody configured
@@ -33,15 +34,16 @@ ORIGINS = [
 CODE_AGE = 600  # seconds that a mailed code can be used
 CEREMONY_AGE = 300  # seconds that a WebAuthn challenge can be answered
 MAX_BODY = 1024 * 1024  # bytes of one request
+WEBHOOK_TIMEOUT = float(_read("WEBHOOK_TIMEOUT", "5"))  # seconds for one whole exchange with a receiver
 BODY_TIMEOUT = 10.0  # seconds for a request's body to arrive; a wrong Content-Length must not hang a worker
 
-if not API_SECRET_KEY.startswith("emulator_"):
+if not all(key.startswith("emulator_") for key in API_SECRET_KEYS):
     # A real secret key must never be typed into something that writes mail into a public inbox.
     raise SystemExit("The emulator's secret must begin with emulator_. Pass --secret emulator_something.")
 
 # Django's.
 DEBUG = False
-# Keys of stored codes are derived from it, so the database alone does not give them away.
+# Keys of stored codes are derived from the first, so the database alone does not give them away.
 SECRET_KEY = hashlib.sha256(b"django_authsignal.emulator:" + API_SECRET_KEY.encode()).hexdigest()
 ALLOWED_HOSTS = sorted(
     {"localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"}

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import clock, engine, enrolment, fields, limits, messages
+from django_authsignal.emulator import clock, engine, enrolment, fields, limits, logs, messages
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.models import Authenticator, Code, EmulatedUser
 from django_authsignal.emulator.problems import Problem, invalid
@@ -47,6 +47,7 @@ class Sender:
         engine.require_open(session)
         attempt = limits.take(session.user, f"try:{self.method}", limits.TRIES)
         if attempt is None:
+            logs.tell("CODE_MAX_ATTEMPTS_EXCEEDED", self.method, session.user, session.action)
             return engine.TOO_MANY_TRIES
         with transaction.atomic():
             # Locked: of two first enrolments that finish at once, the second must see the first.
@@ -54,10 +55,12 @@ class Sender:
             rows = self.live(session).filter(digest=digest(session.user, code))
             row = rows.select_related("authenticator__user").first()
             if row is None:
+                logs.tell("CODE_INVALID_OR_EXPIRED", self.method, session.user, session.action)
                 return engine.WRONG_CODE
             done = self.finish(session, row)
             if done.is_verified:
                 limits.give_back(attempt)
+                logs.tell("CODE_VALID", self.method, session.user, session.action, **_address(row))
             return done
 
     # What magic links share.
@@ -95,6 +98,7 @@ class Sender:
 
     def take_send(self, session: Session) -> None:
         if limits.take(session.user, f"send:{self.method}", self.sends) is None:
+            logs.tell("RATE_LIMIT_EXCEEDED", self.method, session.user, session.action)
             raise Problem(429, "too_many_requests", "Too many messages were sent. Try again in ten minutes.")
 
     def live(self, session: Session) -> QuerySet[Code]:
@@ -127,20 +131,28 @@ class Sender:
         number = f"{secrets.randbelow(1_000_000):06}"
         with transaction.atomic():
             code = self.store(session, row, purpose, digest(session.user, number))
-            messages.deliver(
-                channel or self.channel,
-                row.email or row.phone_number,
-                subject="Your verification code" if self.by_mail else "",
-                body=f"Your verification code is {number}. It works for {settings.CODE_AGE // 60} minutes.",
-                code=number,
-                method=self.method,
-                user=session.user,
-                action=session.action,
-            )
             if not self.by_mail:
                 row.sms_channel = "WHATSAPP" if "whatsapp" in (channel, self.channel) else "DEFAULT"
                 row.save(update_fields=["sms_channel"])
+        self.deliver(
+            code,
+            channel or self.channel,
+            subject="Your verification code" if self.by_mail else "",
+            body=f"Your verification code is {number}. It works for {settings.CODE_AGE // 60} minutes.",
+            code=number,
+        )
         return code
+
+    def deliver(self, row: Code, channel: str, **message: str) -> None:
+        """Not inside a transaction: a webhook may be asked. What it refuses to send is good for nothing."""
+        to = row.authenticator.email or row.authenticator.phone_number
+        try:
+            messages.deliver(channel, to, method=self.method, user=row.user, action=row.action, **message)
+        except Problem:
+            Code.objects.filter(pk=row.pk).update(used_at=clock.now())
+            logs.tell("SEND_DOWNSTREAM_FAILED", self.method, row.user, row.action, **_address(row))
+            raise
+        logs.tell("SENT", self.method, row.user, row.action, **_address(row))
 
     def finish(self, session: Session, row: Code) -> Verification:
         """Use it up, and give what it proves. The caller holds the lock of the user."""
@@ -168,6 +180,10 @@ class Sender:
             users.update(email=row.email, email_verified=True)
         elif not self.by_mail and user.phone_number in ("", row.phone_number):
             users.update(phone_number=row.phone_number, phone_number_verified=True)
+
+
+def _address(row: Code) -> dict[str, str]:
+    return {"email": row.authenticator.email, "phoneNumber": row.authenticator.phone_number}
 
 
 def digest(user: EmulatedUser, code: str) -> str:

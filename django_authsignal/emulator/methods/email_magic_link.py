@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import clock, engine, limits, messages
+from django_authsignal.emulator import clock, engine, limits
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.methods.codes import Sender
 from django_authsignal.emulator.models import Authenticator, Code, EmulatedUser
@@ -70,16 +70,13 @@ def _send(session: Session, row: Authenticator, purpose: str) -> Code:
     url = f"{settings.PUBLIC_URL}/magic-link/?{urlencode({'link': link})}"
     with transaction.atomic():
         code = _SENDER.store(session, row, purpose, _digest(link))
-        messages.deliver(
-            "email",
-            row.email,
-            subject="Your sign-in link",
-            body=f"Open this link to go on: {url}\nIt works once, for {settings.CODE_AGE // 60} minutes.",
-            url=url,
-            method=_METHOD,
-            user=session.user,
-            action=session.action,
-        )
+    _SENDER.deliver(
+        code,
+        "email",
+        subject="Your sign-in link",
+        body=f"Open this link to go on: {url}\nIt works once, for {settings.CODE_AGE // 60} minutes.",
+        url=url,
+    )
     return code
 
 
