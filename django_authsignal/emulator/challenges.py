@@ -204,7 +204,10 @@ def _deliver(row: Challenge) -> None:
     number = f"{secrets.randbelow(1_000_000):06}"
     row.digest = _digest(row, number)
     row.expires_at = clock.now() + timedelta(seconds=settings.CODE_AGE)
-    row.save()
+    if row._state.adding:
+        row.save(force_insert=True)
+    else:  # only these: what was verified or claimed meanwhile stays so
+        row.save(update_fields=["digest", "expires_at", "sms_channel"])
     # Not inside a transaction: a webhook may be asked. What it refuses to send nobody knows.
     messages.deliver(
         "email" if mail else "whatsapp" if row.sms_channel == "WHATSAPP" else "sms",
