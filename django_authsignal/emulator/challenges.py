@@ -131,7 +131,7 @@ def track(user_id: str, code: str, body: Body) -> Body:
         _bind(row, action.user, action)
         if not _refusal(Session(action.user, action, frozenset(), ""), row.method):
             _prove(row, action.user, action)
-            action.refresh_from_db()
+    action.refresh_from_db()  # after the transaction: the proof may have waited for its end
     return {**answer, "state": action.state}
 
 
