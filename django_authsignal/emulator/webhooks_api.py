@@ -50,7 +50,7 @@ def change_webhook(call: Call) -> Any:
             changes["logged_until"] = row.logged_until
         row.save(update_fields=list(changes))
         if "url" in changes:  # what is still to be tried goes where the receiver is now
-            row.deliveries.filter(state=webhooks.WAITING).update(url=row.url)
+            row.deliveries.filter(state__in=(webhooks.WAITING, webhooks.SENDING)).update(url=row.url)
     return _webhook_shape(row)
 
 

@@ -74,7 +74,9 @@ class Emulator:
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock ahead, for good."""
-        self.clock_file.write_text(str(float(self.clock_file.read_text()) + seconds))
+        moved = self.clock_file.with_suffix(".new")
+        moved.write_text(str(float(self.clock_file.read_text()) + seconds))
+        moved.replace(self.clock_file)  # in one step: the emulator reads it at any moment
 
 
 @dataclass
