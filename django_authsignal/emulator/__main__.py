@@ -91,11 +91,7 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=9000, help="0 takes a free one (default: 9000)")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
-    parser.add_argument(
-        "--secret",
-        action="append",
-        help="an API secret key, begins with emulator_; several are all accepted (default: emulator_secret)",
-    )
+    parser.add_argument("--secret", action="append", help="an API secret key, emulator_...; several are all accepted")
     parser.add_argument("--tenant", default="emulator", help="the tenant id (default: emulator)")
     parser.add_argument("--database", default="", help="a database URL (default: authsignal-emulator.sqlite3 here)")
     parser.add_argument("--public-url", default="", help="where browsers find it (default: http://localhost:PORT)")

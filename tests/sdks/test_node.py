@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import time
 import uuid
 from collections.abc import Callable
 
 import pytest
+
+from tests.emulator.receiver import receiving
 
 from .conftest import App, Emulator, Node, NodeError
 
@@ -116,9 +113,11 @@ def test_a_wrong_key_is_unauthorized(sdks: None, emulator: Emulator) -> None:
     assert (caught.value.status, caught.value.code) == (401, "unauthorized")
 
 
-def test_a_webhook_signed_as_documented_is_read(node: Node, emulator: Emulator) -> None:
-    payload = json.dumps({"version": 1, "type": "sms.created", "data": {"to": "+6421000000", "code": "123456"}})
-    moment = int(time.time())
-    digest = hmac.digest(emulator.secret.encode(), f"{moment}.{payload}".encode(), hashlib.sha256)
-    signature = f"t={moment},v2={base64.b64encode(digest).decode().rstrip('=')}"
-    assert node("constructEvent", payload=payload, signature=signature)["data"]["code"] == "123456"
+def test_a_webhook_of_the_emulator_is_read(node: Node, emulator: Emulator, user: str) -> None:
+    with receiving() as receiver:
+        made = emulator.post("management/webhooks", {"url": receiver.url, "types": ["authenticator.created"]})
+        emulator.post(f"users/{user}/authenticators", {"verificationMethod": "EMAIL_OTP", "email": "a@b.example"})
+        (got,) = receiver.wait("authenticator.created", user)
+        emulator.server("DELETE", f"management/webhooks/{made['webhookId']}")
+    event = node("constructEvent", payload=got.body.decode(), signature=got.headers["X-Signature-V2"])
+    assert event["data"]["userId"] == user
