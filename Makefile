@@ -29,9 +29,10 @@ check: $(VENV)/.check ## Lint, types, docs, migrations, wheel and sdist
 	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build
 	$(BIN)/python tests/check_distribution.py
 
-bench: $(VENV)/.test ## Measure ratios against the official SDK and login_required
+bench: $(VENV)/.test ## Measure ratios against the official SDK and login_required, and the emulator
 	$(BIN)/python benchmarks/track_call.py
 	$(BIN)/python benchmarks/fresh_pass.py
+	$(BIN)/python benchmarks/emulator.py
 
 docs: $(VENV)/.check ## Build the documentation into docs/_build
 	$(BIN)/python -m sphinx -n -W -b html docs docs/_build

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _check_database(options.database)
         import uvicorn  # noqa: PLC0415  an optional extra: its absence is a sentence, not a traceback
 
-        from django_authsignal.emulator.asgi import application  # noqa: PLC0415  reads the environment above
+        from django_authsignal.emulator.asgi import application, handler  # noqa: PLC0415  reads the environment above
     except ModuleNotFoundError as exc:
         _fail(f'{exc.name} is not installed. Run: python -m pip install "django-authsignal[emulator]"')
     _migrate()
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_start(options, port)
     with contextlib.suppress(KeyboardInterrupt), listener:
         asyncio.run(_serve(uvicorn.Server(config), listener))
+    handler.close()
     _close()
     return 0
 

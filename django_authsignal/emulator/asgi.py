@@ -10,10 +10,11 @@ from typing import Any
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "django_authsignal.emulator.settings"
 
+import django
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
 from django_authsignal.emulator.faults import Faults
+from django_authsignal.emulator.handler import Handler
 from django_authsignal.emulator.problems import Problem
 
 Scope = dict[str, Any]
@@ -84,4 +85,6 @@ async def _refuse(problem: Problem, send: Send) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-application = Faults(BodyLimit(get_asgi_application()))
+django.setup(set_prefix=False)
+handler = Handler()
+application = Faults(BodyLimit(handler))

@@ -71,14 +71,17 @@ def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action
     """
     fields.check_action(action)
     given = columns(attributes)
-    key = fields.text(attributes, "idempotencyKey", limit=ID_LENGTH) or str(uuid.uuid4())
+    key = fields.text(attributes, "idempotencyKey", limit=ID_LENGTH)
+    offered = tenant.offered_methods()
+    rules.prepare(action)
     with transaction.atomic():
         user = get_or_create_user(user_id)
         _describe(user, attributes)
-        row = Action.objects.filter(user=user, code=action, idempotency_key=key).first()
-        offered, enrolled = tenant.offered_methods(), _enrolled(user)
+        known = Action.objects.filter(user=user, code=action, idempotency_key=key)
+        row = known.get() if key and known.exists() else None
+        enrolled = _enrolled(user)
         if row is None:
-            row = _create_action(user, action, key, given, offered, enrolled)
+            row = _create_action(user, action, key or str(uuid.uuid4()), given, offered, enrolled)
     token = tokens.issue(user, row, scope=row.scope or tokens.READ)
     allowed = [method for method in offered if _permits(row.allowed_methods, method)]
     usable = [method for method in enrolled if method in allowed]
@@ -109,7 +112,7 @@ def _create_action(
         raise Problem(400, "AUTHENTICATOR_NOT_FOUND", "Every authenticator of the tenant is switched off.")
     configured = rules.configuration(code)
     now = clock.now()
-    type(configured).objects.filter(pk=configured.pk).update(last_action_created_at=now)
+    rules.tracked(configured)
     address, agent = given.get("ip_address", ""), given.get("user_agent", "")
     device = devices.seen(user, given.get("device_id", ""), agent)
     decision = rules.decide(configured, Inputs(user, device, address, agent, given.get("custom")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,8 +13,10 @@ from django.conf import settings
 from django_authsignal.client.types import State
 from django_authsignal.emulator import clock, conditions
 from django_authsignal.emulator.models import ActionConfiguration, Rule
+from django_authsignal.emulator.remembered import remember
 
 logger = logging.getLogger(__name__)
+_EVERY = timedelta(seconds=1)
 OUTCOMES = ("ALLOW", "CHALLENGE", "REVIEW", "BLOCK")  # the later, the stricter
 _STATES = {
     "ALLOW": State.ALLOW,
@@ -36,9 +39,25 @@ class Decision:
 
 def configuration(code: str) -> ActionConfiguration:
     """The action's configuration; an unknown code gets one, with the default outcome."""
-    defaults = {"default_user_action_result": settings.DEFAULT_OUTCOME, "created_at": clock.now()}
-    found, _ = ActionConfiguration.objects.get_or_create(action_code=code, defaults=defaults)
-    return found
+
+    def read() -> ActionConfiguration:
+        defaults = {"default_user_action_result": settings.DEFAULT_OUTCOME, "created_at": clock.now()}
+        return ActionConfiguration.objects.get_or_create(action_code=code, defaults=defaults)[0]
+
+    return remember(("action", code), read)
+
+
+def prepare(code: str) -> None:
+    """Read what `decide` will, outside the transaction, where it can be remembered."""
+    _rules(configuration(code))
+
+
+def tracked(configured: ActionConfiguration) -> None:
+    """Note when its last action was, to the second: on other databases all its tracks would wait for the one row."""
+    now, last = clock.now(), configured.last_action_created_at
+    if last is None or not timedelta() <= now - last < _EVERY:
+        configured.last_action_created_at = now
+        ActionConfiguration.objects.filter(pk=configured.pk).update(last_action_created_at=now)
 
 
 def decide(configured: ActionConfiguration, read: Callable[[conditions.Names], dict[str, Any]]) -> Decision:
@@ -50,7 +69,7 @@ def decide(configured: ActionConfiguration, read: Callable[[conditions.Names], d
     """
     matched: list[Rule] = []
     broken: list[Rule] = []
-    for rule in Rule.objects.filter(configuration=configured, is_active=True).order_by("priority"):
+    for rule in _rules(configured):
         try:
             if conditions.matches(rule.conditions, read):
                 matched.append(rule)
@@ -74,6 +93,13 @@ def decide(configured: ActionConfiguration, read: Callable[[conditions.Names], d
         ),
         rule_ids=[str(rule.rule_id) for rule in matched],
     )
+
+
+def _rules(configured: ActionConfiguration) -> list[Rule]:
+    def read() -> list[Rule]:
+        return list(Rule.objects.filter(configuration=configured, is_active=True).order_by("priority"))
+
+    return remember(("rules", str(configured.pk)), read)
 
 
 def first_state(outcome: str, *, enrolled: bool) -> State:

@@ -93,6 +93,8 @@ def _database(url: str) -> dict[str, Any]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(Path.cwd() / "authsignal-emulator.sqlite3"),
         }
+    # Threads stay (`handler.py`), so connections may; a server's is asked first whether it is still there.
+    config |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": config["ENGINE"] != "django.db.backends.sqlite3"}
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config.setdefault("OPTIONS", {}).update(
             # IMMEDIATE: a transaction that reads a counter and writes it must own the lock from its start.

@@ -1,9 +1,10 @@
-"""The tenant's settings, read as they are now."""
+"""The tenant's settings."""
 
 from __future__ import annotations
 
 from django_authsignal.client.types import VerificationMethod
 from django_authsignal.emulator.models import AuthenticatorConfiguration, Tenant
+from django_authsignal.emulator.remembered import remember
 
 # What a user can enrol here, in the order in which it is offered.
 METHODS = (
@@ -18,15 +19,19 @@ METHODS = (
 
 
 def settings() -> Tenant:
-    """The one row, made on first use."""
+    """The one row, made on first use, as it is now."""
     return Tenant.objects.get_or_create(pk=1)[0]
+
+
+def token_minutes() -> int:
+    return remember(("tenant",), settings).token_duration_in_minutes
 
 
 def is_offered(method: str) -> bool:
     """False for a method that somebody has switched off."""
     if method == VerificationMethod.RECOVERY_CODE:
         return not settings().disable_recovery_codes
-    return not AuthenticatorConfiguration.objects.filter(verification_method=method, is_active=False).exists()
+    return method not in _switched_off()
 
 
 def sms_channel() -> str:
@@ -42,5 +47,13 @@ def authenticator_configurations() -> list[AuthenticatorConfiguration]:
 
 def offered_methods() -> list[str]:
     """The methods that nobody has switched off."""
-    off = AuthenticatorConfiguration.objects.filter(is_active=False).values_list("verification_method", flat=True)
-    return [method.value for method in METHODS if method.value not in set(off)]
+    off = _switched_off()
+    return [method.value for method in METHODS if method.value not in off]
+
+
+def _switched_off() -> frozenset[str]:
+    def read() -> frozenset[str]:
+        rows = AuthenticatorConfiguration.objects.filter(is_active=False)
+        return frozenset(rows.values_list("verification_method", flat=True))
+
+    return remember(("off",), read)

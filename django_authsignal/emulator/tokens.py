@@ -60,7 +60,7 @@ def issue(
     claims = {
         "sub": user.user_id,
         "iat": issued,
-        "exp": issued + 60 * tenant.settings().token_duration_in_minutes if expires is None else expires,
+        "exp": issued + 60 * tenant.token_minutes() if expires is None else expires,
         "aud": settings.TENANT_ID,
         "iss": ISSUER,
         "scope": scope,
