@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
