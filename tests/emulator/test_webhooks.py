@@ -275,6 +275,15 @@ def test_an_answer_that_drips_is_left_after_the_timeout(
     assert time.monotonic() - began < 5
 
 
+def test_a_yes_needs_no_end_of_its_text(emulator: Emulator, receiver: Receiver, hook: Any, user: str) -> None:
+    key = hook("authenticator.created")["webhookId"]
+    receiver.drip, receiver.text = 0.5, "x" * 10
+    enrol(emulator, user)
+    row = eventually(lambda: next((r for r in deliveries(emulator, webhookId=key) if r["attempts"]), None))
+    assert row["state"] == "delivered"
+    assert time.monotonic() - receiver.requests[0].at < 0.9
+
+
 def test_a_receiver_that_is_not_there_is_a_sentence(
     emulator: Emulator, hook: Any, receiver: Receiver, user: str
 ) -> None:
