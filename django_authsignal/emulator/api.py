@@ -13,15 +13,13 @@ from django_authsignal.emulator import (
 )
 from django_authsignal.emulator.http import api_view
 
-api = api_view(
-    [
-        *client_api.ROUTES,
-        *management_api.ROUTES,
-        *webhooks_api.ROUTES,
-        *devices_api.ROUTES,
-        *challenges_api.ROUTES,
-        *sessions_api.ROUTES,
-        *server_api.ROUTES,
-    ],
-    cors_prefix="client/",
-)
+ROUTES = [
+    *client_api.ROUTES,
+    *management_api.ROUTES,
+    *webhooks_api.ROUTES,
+    *devices_api.ROUTES,
+    *challenges_api.ROUTES,
+    *sessions_api.ROUTES,
+    *server_api.ROUTES,
+]
+api = api_view(ROUTES, cors_prefix="client/")

@@ -8,9 +8,11 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.static import serve
 
-from django_authsignal.emulator import api
+from django_authsignal.emulator import api, openapi
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("openapi.json", openapi.view),
+    path("v1/openapi.json", openapi.view),
     # One view: the API's ids are read from the raw path, which Django's resolver does not see.
     re_path(r"^v1/", api.api),
     path("static/<path:path>", serve, {"document_root": settings.BASE_DIR / "static"}),
