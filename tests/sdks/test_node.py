@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import requests
 
 from tests.emulator.receiver import receiving
 
@@ -121,3 +124,75 @@ def test_a_webhook_of_the_emulator_is_read(node: Node, emulator: Emulator, user:
         emulator.server("DELETE", f"management/webhooks/{made['webhookId']}")
     event = node("constructEvent", payload=got.body.decode(), signature=got.headers["X-Signature-V2"])
     assert event["data"]["userId"] == user
+
+
+# Codes without a page.
+
+
+def received(emulator: Emulator, to: str) -> str:
+    return str(requests.get(f"{emulator.url}/inbox.json", params={"to": to}, timeout=9).json()[0]["code"])
+
+
+def test_a_challenge_is_sent_found_and_verified(node: Node, emulator: Emulator, user: str) -> None:
+    email, action = f"{user}@example.com", emulator.configure("CHALLENGE")
+    sent = node("challenge", verificationMethod="EMAIL_OTP", action=action, userId=user, email=email)
+    assert time.time() < sent["expiresAt"] < time.time() + 86400
+    assert node("getChallenge", userId=user)["challengeId"] == sent["challengeId"]
+    wrong = node("verify", challengeId=sent["challengeId"], verificationCode="x")
+    assert wrong == {"isVerified": False, "failureReason": "CODE_INVALID_OR_EXPIRED"}
+    done = node("verify", challengeId=sent["challengeId"], verificationCode=received(emulator, email))
+    assert done == {"isVerified": True, "verificationMethod": "EMAIL_OTP", "email": email}
+
+
+def test_an_anonymous_challenge_is_claimed(node: Node, emulator: Emulator, user: str) -> None:
+    email, action = f"{user}@example.com", emulator.configure("CHALLENGE")
+    sent = node("challenge", verificationMethod="EMAIL_OTP", action=action, email=email)
+    node("verify", challengeId=sent["challengeId"], verificationCode=received(emulator, email))
+    claimed = node("claimChallenge", challengeId=sent["challengeId"], userId=user)
+    assert claimed["verificationMethod"] == "EMAIL_OTP"
+    assert node("validateChallenge", token=claimed["token"], userId=user)["userId"] == user
+    with pytest.raises(NodeError) as caught:
+        node("claimChallenge", challengeId=sent["challengeId"], userId="somebody else")
+    assert caught.value.status == 401
+
+
+# Sessions.
+
+
+@pytest.fixture
+def session(node: Node, emulator: Emulator, user: str, enrol_app: Callable[[str], App]) -> Any:
+    """What createSession answered for a user who has just proved an action."""
+    emulator.server("POST", "management/app-clients", {"clientId": "app"})
+    app, token = enrol_app(user), emulator.track(user, emulator.configure("CHALLENGE"))["token"]
+    proof = emulator.call("verify/totp", token, {"verificationCode": app.code()})["accessToken"]
+    return node("createSession", token=proof, clientId="app")
+
+
+def test_a_session_is_validated(node: Node, user: str, session: Any) -> None:
+    answer = node("validateSession", accessToken=session["accessToken"], clientIds=["app"])
+    assert answer["user"]["userId"] == user
+    assert answer["verificationMethod"] == "AUTHENTICATOR_APP"
+    assert answer["expiresAt"] > time.time()
+
+
+def test_a_refreshed_session_ends_the_old_tokens(node: Node, session: Any) -> None:
+    new = node("refreshSession", refreshToken=session["refreshToken"])
+    assert node("validateSession", accessToken=new["accessToken"])["user"]
+    assert refused(node, "validateSession", accessToken=session["accessToken"]) == 401
+    assert refused(node, "refreshSession", refreshToken=session["refreshToken"]) == 401
+
+
+def test_a_revoked_session_is_over(node: Node, session: Any) -> None:
+    assert node("revokeSession", accessToken=session["accessToken"]) in (None, {})
+    assert refused(node, "validateSession", accessToken=session["accessToken"]) == 401
+
+
+def test_all_sessions_of_a_user_are_revoked(node: Node, user: str, session: Any) -> None:
+    assert node("revokeUserSessions", userId=user) in (None, {})
+    assert refused(node, "validateSession", accessToken=session["accessToken"]) == 401
+
+
+def refused(node: Node, method: str, **argument: Any) -> int:
+    with pytest.raises(NodeError) as caught:
+        node(method, **argument)
+    return caught.value.status
