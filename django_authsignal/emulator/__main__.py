@@ -40,20 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import uvicorn  # noqa: PLC0415  an optional extra: its absence is a sentence, not a traceback
 
         from django_authsignal.emulator.asgi import application, handler  # noqa: PLC0415  reads the environment above
+        from django_authsignal.emulator.protocol import Protocol  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         _fail(f'{exc.name} is not installed. Run: python -m pip install "django-authsignal[emulator]"')
     _migrate()
-    from django_authsignal.emulator import webhooks  # noqa: PLC0415  after the settings are chosen
+    from django_authsignal.emulator import realtime, webhooks  # noqa: PLC0415  after the settings are chosen
 
     webhooks.start()  # now, and not with the first request: there may be something left to deliver
     config = uvicorn.Config(
         application,
+        http=Protocol,
         lifespan="off",
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
-        ws="none",
+        ws="websockets-sansio",  # the other one of that package is deprecated, and says so
+        ws_max_size=realtime.MAX_MESSAGE,
     )
     _print_start(options, port)
     with contextlib.suppress(KeyboardInterrupt), listener:

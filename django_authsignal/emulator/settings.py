@@ -35,6 +35,8 @@ CODE_AGE = 600  # seconds that a mailed code can be used
 CEREMONY_AGE = 300  # seconds that a WebAuthn challenge can be answered
 MAX_BODY = 1024 * 1024  # bytes of one request
 WEBHOOK_TIMEOUT = float(_read("WEBHOOK_TIMEOUT", "5"))  # seconds for one whole exchange with a receiver
+MAX_HEADERS = 64 * 1024  # bytes of its line and headers
+HEADER_TIMEOUT = 10.0  # seconds for these to arrive
 BODY_TIMEOUT = 10.0  # seconds for a request's body to arrive; a wrong Content-Length must not hang a worker
 
 if not all(key.startswith("emulator_") for key in API_SECRET_KEYS):
@@ -70,6 +72,15 @@ STATIC_URL = "/static/"
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
+LANGUAGES = [
+    ("en", "English"),
+    ("de", "Deutsch"),
+    ("fr", "Français"),
+    ("es", "Español"),
+    ("ja", "日本語"),
+    ("mi", "Māori"),
+]
+LANGUAGE_COOKIE_NAME = "emulator_language"  # not the project's, which the browser sends here too
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY
 LOGGING: dict[str, Any] = {
     "version": 1,

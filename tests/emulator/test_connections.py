@@ -1,0 +1,169 @@
+"""Callers that drip, stop, flood or speak something else: bounded, answered in JSON, and nobody else waits."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Emulator, start, stop
+
+KEYS = {"error", "errorCode", "errorDescription"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One of its own, whose memory is measured."""
+    running = start(tmp_path_factory.mktemp("connections"), clock=False)
+    yield running
+    log = (running.clock_file.parent / "stderr").read_text()
+    stop(running)
+    assert "Traceback" not in log, log
+
+
+def connect(emulator: Emulator) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(emulator.url.rsplit(":", 1)[1])), timeout=20)
+
+
+def answered(connection: socket.socket) -> tuple[int, Any]:
+    """The status and the JSON with which the connection was closed."""
+    raw = b""
+    while part := connection.recv(65536):
+        raw += part
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head.lower()
+    return int(head.split()[1]), json.loads(body)
+
+
+def memory(emulator: Emulator) -> int:
+    """Resident bytes."""
+    status = Path(f"/proc/{emulator.process.pid}/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+
+
+def test_headers_that_drip_are_not_waited_for_and_hold_nobody_up(served: Emulator) -> None:
+    began = time.monotonic()
+    drippers = [connect(served) for _ in range(50)]
+    for dripper in drippers:
+        dripper.sendall(b"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\nX-A: ")
+    assert served.track("u", "signIn")["state"] == "ALLOW"
+    assert time.monotonic() - began < 5
+    while time.monotonic() - began < 8:  # a byte a second keeps nothing open
+        drippers[0].sendall(b"a")
+        time.sleep(1)
+    answers = [answered(dripper) for dripper in drippers]
+    for dripper in drippers:
+        dripper.close()
+    assert {status for status, _ in answers} == {408}
+    assert set(answers[0][1]) == KEYS
+    assert time.monotonic() - began < 15
+
+
+def test_a_second_request_of_a_connection_may_not_drip_either(served: Emulator) -> None:
+    with connect(served) as caller:
+        caller.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert caller.recv(20).startswith(b"HTTP/1.1 200")
+        caller.sendall(b"GET /openapi.json HTTP/1.1\r\nX-A: ")
+        began, last = time.monotonic(), b""
+        while part := caller.recv(65536):
+            last = part
+    assert time.monotonic() - began < 13
+    assert b"request_timeout" in last
+
+
+def test_headers_without_an_end_are_refused_in_bounded_memory(served: Emulator) -> None:
+    before = memory(served)
+    with connect(served) as caller:
+        caller.sendall(b"GET /v1/users/u HTTP/1.1\r\nHost: localhost\r\nX-A: ")
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            caller.sendall(b"a" * 130_000_000)
+    assert memory(served) - before < 30_000_000
+
+
+def test_a_long_path_is_refused_with_the_three_keys(served: Emulator) -> None:
+    with connect(served) as caller:
+        caller.sendall(b"GET /v1/users/" + b"a" * 70_000)
+        status, body = answered(caller)
+    assert (status, set(body)) == (431, KEYS)
+
+
+def test_a_body_larger_than_a_mebibyte_is_refused_in_bounded_memory(served: Emulator) -> None:
+    before = memory(served)
+    answer = served.server("POST", "users/u/actions/signIn", data=b'{"custom":{"a":"' + b"a" * 20_000_000 + b'"}}')
+    assert (answer.status_code, set(answer.json())) == (413, KEYS)
+    assert memory(served) - before < 30_000_000
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"nonsense",
+        b"GET /v1/users/\xc3\xa9 HTTP/1.1",
+        b"GET /v1/users/u HTTP/9.9",
+        b"G\x00T / HTTP/1.1",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",  # TLS
+    ],
+)
+def test_what_is_not_http_is_refused_with_the_three_keys(served: Emulator, request_line: bytes) -> None:
+    with connect(served) as caller:
+        caller.sendall(request_line + b"\r\nHost: localhost\r\n\r\n")
+        status, body = answered(caller)
+    assert (status, set(body)) == (400, KEYS)
+
+
+def test_two_lengths_of_one_body_are_refused(served: Emulator) -> None:
+    """What a proxy takes for one request must not be two here."""
+    with connect(served) as caller:
+        caller.sendall(
+            b"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"0\r\n\r\nGET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        status, _ = answered(caller)
+    assert status == 400
+
+
+def test_a_request_that_is_cut_off_leaves_nothing_behind(served: Emulator) -> None:
+    for _ in range(20):
+        with connect(served) as caller:
+            caller.sendall(
+                b"POST /v1/users/cut/actions/signIn HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
+            )
+    assert "userId" not in served.server("GET", "users/cut").json()
+
+
+@pytest.mark.parametrize("raw", ["{", "[]", '"a"', "1", '{"a":}', "{'a': 1}", "\x00", '{"a":"\ud800"}', "nul", "{}{}"])
+def test_a_body_that_is_not_a_json_object_is_refused(served: Emulator, raw: str) -> None:
+    answer = served.server("POST", "users/u/actions/signIn", data=raw.encode("utf-8", "surrogatepass"))
+    assert (answer.status_code, set(answer.json())) == (400, KEYS)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "TRACE", "PROPFIND", "OPTIONS"])
+def test_an_unknown_method_is_refused_with_the_three_keys(served: Emulator, method: str) -> None:
+    answer = served.server(method, "users/u/actions/signIn/key/more" if method == "GET" else "validate")
+    assert answer.status_code in (404, 405)
+    assert set(answer.json()) == KEYS
+
+
+@pytest.mark.parametrize(
+    "path", ["", "nothing", "users", "client/nothing", "management/nothing", "a" * 5000, "%00", "%ff"]
+)
+def test_an_unknown_path_is_refused_with_the_three_keys(served: Emulator, path: str) -> None:
+    answer = served.server("POST", path)
+    assert answer.status_code in (400, 404, 405)
+    assert set(answer.json()) == KEYS
+
+
+@pytest.mark.parametrize(
+    "text", ["\u202e\u200b\ufeff", "ﷺ" * 80, "e\u0301" * 100, "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "\U0010ffff", "\r\nX-A: b", "' OR 1=1 --", "<b>"]
+)
+def test_hostile_text_comes_back_as_it_was_given(served: Emulator, text: str) -> None:
+    given = {"displayName": text, "custom": {text: text}}
+    answer = served.server("PATCH", "users/hostile", given)
+    assert answer.status_code == 200
+    read = served.server("GET", "users/hostile").json()
+    assert (read["displayName"], read["custom"]) == (text, {text: text})
