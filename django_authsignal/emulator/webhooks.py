@@ -8,16 +8,19 @@ a transaction: it may take seconds, and call this API itself. Source: docs.auths
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import json
 import logging
 import os
+import socket
 import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -39,6 +42,7 @@ _SOURCE = "https://authsignal.com"
 _LEASE = timedelta(seconds=30)  # beyond the timeout; a sender that takes longer is dead
 _POLL = 1.0  # seconds; what other processes wrote, and what is due again
 _SHOWN = 200  # characters of an answer that are kept, to find out why it was no
+_SENT_AS_IT_IS = "/?#%:@!$&'()*+,;=-._~"  # what an address may hold; anything else is percent-encoded
 
 
 @dataclass(frozen=True)
@@ -87,33 +91,40 @@ def signature(content: bytes) -> str:
 
 def post(url: str, content: bytes) -> Answer:
     """Send it once. WEBHOOK_TIMEOUT is for the whole exchange; a redirect is an answer like any other that is no."""
-    import requests  # noqa: PLC0415  60 ms that a start need not pay
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-    from django_authsignal.client._transport import call  # noqa: PLC0415
-
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "authsignal-emulator",
         "Connection": "close",  # a kept one may be closed by the receiver just now, and nothing is sent twice
         "X-Signature-V2": signature(content),
     }
-    call.ends, call.only_new = time.monotonic() + settings.WEBHOOK_TIMEOUT, True
-    status, text = None, b""
+    parts = urlsplit(url)
+    target = quote(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", safe=_SENT_AS_IT_IS)
+    status, text, ends = None, b"", time.monotonic() + settings.WEBHOOK_TIMEOUT
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=settings.WEBHOOK_TIMEOUT)
+    # The connection's own time-out begins again with every byte; this one does not.
+    opened: list[socket.socket] = []
+    cut = threading.Timer(settings.WEBHOOK_TIMEOUT, _cut, [connection, opened])
+    cut.daemon = True
+    cut.start()
     try:
-        request = requests.Request("POST", url, data=content, headers=headers).prepare()
-        response = _adapter(os.getpid()).send(request, stream=True, timeout=settings.WEBHOOK_TIMEOUT)
-        status = response.status_code
-        try:
-            if not 200 <= status < 300:
-                text = response.raw.read(_SHOWN, decode_content=False)
-        finally:
-            response.close()
-    except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
+        connection.connect()
+        opened.append(connection.sock)  # which the connection forgets once it knows that the answer is the last
+        connection.request("POST", target, content, headers)
+        response = connection.getresponse()
+        if time.monotonic() >= ends:
+            raise TimeoutError  # headers that were cut off look like their end
+        status = response.status
+        if not 200 <= status < 300:
+            text = response.read(_SHOWN)
+    except (HTTPException, OSError, ValueError) as exc:
         if status is None:
-            late = time.monotonic() >= call.ends or isinstance(exc, TimeoutError | requests.Timeout)
+            late = time.monotonic() >= ends or isinstance(exc, TimeoutError)
             reason = f"no answer within {settings.WEBHOOK_TIMEOUT:g} seconds" if late else _why(exc)
             return Answer(None, reason)
+    finally:
+        cut.cancel()
+        connection.close()
     if 200 <= status < 300:
         return Answer(status, "")
     said = "".join(letter for letter in text.decode(errors="replace") if letter.isprintable()).strip()
@@ -130,14 +141,10 @@ def _why(exc: Exception) -> str:
     return f"no HTTP answer ({type(exc).__name__})"
 
 
-@lru_cache(maxsize=2)
-def _adapter(process: int) -> Any:
-    """By process: a forked one must not read the other's answers."""
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415
-
-    from django_authsignal.client._transport import DeadlineAdapter  # noqa: PLC0415
-
-    return DeadlineAdapter(os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH)
+def _cut(connection: HTTPConnection, opened: list[socket.socket]) -> None:
+    """End an exchange that another thread is in."""
+    with contextlib.suppress(OSError, AttributeError):  # it ended, or has not begun
+        (opened[0] if opened else connection.sock).shutdown(socket.SHUT_RDWR)
 
 
 # Asked while the caller waits.
