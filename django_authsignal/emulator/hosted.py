@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from django_authsignal.client.types import State
 from django_authsignal.client.types import VerificationMethod as Method
+from django_authsignal.emulator import engine, tenant, tokens
 from django_authsignal.emulator import hosted_ways as ways
-from django_authsignal.emulator import tokens
 from django_authsignal.emulator.engine import Verification
 from django_authsignal.emulator.hosted_visit import Visit, hosted, message, page
-from django_authsignal.emulator.methods import authenticator_app, email_otp, passkey, recovery_code
+from django_authsignal.emulator.methods import authenticator_app, email_magic_link, recovery_code
 from django_authsignal.emulator.problems import Problem, invalid
+
+_MANAGES = {tokens.ADD, tokens.UPDATE, tokens.REMOVE}
+_OPEN = {State.ALLOW, State.CHALLENGE_REQUIRED, State.CHALLENGE_SUCCEEDED}
+_CLIENT = "/v1/client/user-authenticators"
 
 
 @hosted
 def entry(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Choose the page that this visit is for."""
+    action = visit.session.action
+    if action and action.redirect_to_settings and _lets_into_settings(visit):
+        return HttpResponseRedirect(visit.link("settings"))
     if closed := _closed(request, visit):
         return closed
     if tokens.ADD in visit.session.scopes or not ways.has_any(visit):
@@ -32,19 +39,21 @@ def entry(request: HttpRequest, visit: Visit) -> HttpResponse:
     return HttpResponseRedirect(visit.link(f"challenge-{ways.PAGES[Method(methods[0])]}"))
 
 
-@hosted
-def with_passkey(request: HttpRequest, visit: Visit) -> HttpResponse:
-    error = ""
-    if closed := _closed(request, visit):
-        return closed
-    if request.method == "POST":
-        try:
-            result = passkey.authenticate(visit.session, *posted_credential(request))
-            return finished(request, visit, result)
-        except Problem as problem:
-            error = passkey_error(problem)
-    context = {"options_url": "/v1/client/user-authenticators/passkey/authentication-options", "error": error}
-    return _challenge(request, visit, "challenge_passkey", Method.PASSKEY, context)
+def with_key(key: ways.Key) -> Callable[[HttpRequest], HttpResponse]:
+    @hosted
+    def view(request: HttpRequest, visit: Visit) -> HttpResponse:
+        error = ""
+        if closed := _closed(request, visit):
+            return closed
+        if request.method == "POST":
+            try:
+                return finished(request, visit, key.module.authenticate(visit.session, *posted(request, key)))
+            except Problem as problem:
+                error = key_error(problem)
+        context = {"key": key, "options_url": f"{_CLIENT}/{key.path}/authentication-options", "error": error}
+        return _challenge(request, visit, "challenge_key", key.method, context)
+
+    return view
 
 
 @hosted
@@ -60,26 +69,37 @@ def with_app(request: HttpRequest, visit: Visit) -> HttpResponse:
     return _challenge(request, visit, "challenge_app", Method.AUTHENTICATOR_APP, {"error": error})
 
 
-@hosted
-def with_email(request: HttpRequest, visit: Visit) -> HttpResponse:
-    """A GET never sends mail: link scanners and reloads must not."""
-    error, sent = "", request.GET.get("sent") == "1"
-    if closed := _closed(request, visit):
-        return closed
-    if request.method == "POST" and request.POST.get("do") == "send":
-        try:
-            email_otp.challenge(visit.session)
-            return HttpResponseRedirect(visit.link("challenge-email", sent="1"))
-        except Problem as problem:
-            error = send_error(problem)
-    elif request.method == "POST":
-        sent = True
-        result = email_otp.verify(visit.session, request.POST.get("code", ""))
-        if result.is_verified:
-            return finished(request, visit, result)
-        error = code_error(result)
-    context = {"error": error, "sent": sent, "masked": ways.masked(ways.newest_address(visit, verified=True))}
-    return _challenge(request, visit, "challenge_email", Method.EMAIL_OTP, context)
+def with_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse]:
+    """A GET never sends: link scanners and reloads must not."""
+    name = f"challenge-{ways.PAGES[sending.method]}"
+
+    @hosted
+    def view(request: HttpRequest, visit: Visit) -> HttpResponse:
+        error, sent = "", request.GET.get("sent") == "1"
+        if closed := _closed(request, visit):
+            return closed
+        if request.method == "POST" and request.POST.get("do") == "send":
+            try:
+                sending.module.challenge(visit.session)
+                return HttpResponseRedirect(visit.link(name, sent="1"))
+            except Problem as problem:
+                error = send_error(problem)
+        elif request.method == "POST":
+            sent = True
+            result = answer_of(sending, request, visit)
+            if result.is_verified:
+                return finished(request, visit, result)
+            error = code_error(result, link=sending.is_link)
+        to = {"to": ways.masked(ways.newest_address(visit, sending.method, verified=True))}
+        context = {
+            "sending": sending,
+            "error": error,
+            "sent": sent,
+            "lead": (sending.sent if sent else sending.will_send) % to,
+        }
+        return _challenge(request, visit, "challenge_sent", sending.method, context)
+
+    return view
 
 
 @hosted
@@ -92,52 +112,98 @@ def with_recovery_code(request: HttpRequest, visit: Visit) -> HttpResponse:
         if result.is_verified:
             return finished(request, visit, result)
         error = code_error(result)
-    return _challenge(request, visit, "challenge_recovery", Method.RECOVERY_CODE, {"error": error, "recovery": True})
+    return _challenge(request, visit, "challenge_recovery", Method.RECOVERY_CODE, {"error": error})
+
+
+@hosted
+def link_waits(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """What the page that sent a link asks, until the link was answered somewhere. It gives no token away."""
+    return JsonResponse({"waits": email_magic_link.waits(visit.session)})
+
+
+def answer_of(sending: ways.Sending, request: HttpRequest, visit: Visit) -> Verification:
+    if sending.is_link:
+        return email_magic_link.finalize(visit.session)
+    result: Verification = sending.module.verify(visit.session, request.POST.get("code", ""))
+    return result
 
 
 def choose_page(request: HttpRequest, visit: Visit) -> HttpResponse:
-    """The list of ways to set up."""
+    """The list of ways to set up: three at once, the others on demand."""
     offered = ways.to_enrol(visit)
     if not offered:
         return _no_way(request, visit)
-    return page(request, "choose", visit, {"ways": offered, "first": not ways.has_any(visit)})
+    first, more = (offered[:3], offered[3:]) if len(offered) > 4 else (offered, [])
+    return page(request, "choose", visit, {"ways": first, "more": more, "first": not ways.has_any(visit)})
 
 
-def finished(request: HttpRequest, visit: Visit, result: Verification) -> HttpResponse:
-    """The way back with the new token; after a first enrolment, by way of the recovery codes."""
-    url = visit.return_url(result.access_token or visit.token)
+def finished(request: HttpRequest, visit: Visit, result: Verification, *, enrolled: str = "") -> HttpResponse:
+    """What follows a proof: recovery codes, the offer of a passkey, the settings, and at last the way back.
+
+    `enrolled`: the method that was set up just now.
+    """
+    visit = visit.proved(result.access_token or visit.token)
+    action = visit.session.action
+    to_settings = bool(action and action.redirect_to_settings and _lets_into_settings(visit))
+    next_url = visit.link("settings") if to_settings else ""
     if result.recovery_codes:
-        return page(request, "recovery_codes", visit, {"codes": "\n".join(result.recovery_codes), "url": url})
-    return page(request, "done", visit, {"url": url})
+        return page(request, "recovery_codes", visit, {"codes": "\n".join(result.recovery_codes), "next_url": next_url})
+    if not enrolled and _wants_passkey(visit):
+        return page(request, "uplift", visit, {"next_url": next_url, "enrol_url": visit.link("enrol-passkey")})
+    if next_url:
+        return HttpResponseRedirect(next_url)
+    stays = bool(enrolled) and not tenant.settings().hide_success_screen_on_enrollment
+    return page(request, "done", visit, {"stays": stays, "enrolled": ways.NAMES.get(enrolled, "")})
 
 
-def posted_credential(request: HttpRequest) -> tuple[dict[str, object], str | None]:
-    """What the script put into the form. Raises Problem."""
+def posted(request: HttpRequest, key: ways.Key) -> list[object]:
+    """What the script put into the form: the credential, and for a passkey its challenge's id. Raises Problem."""
     try:
         credential = json.loads(request.POST.get("credential", ""))
     except (ValueError, RecursionError):
         raise invalid("The credential is not JSON.") from None
     if not isinstance(credential, dict):
         raise invalid("The credential must be an object.")
-    return credential, request.POST.get("challengeId") or None
+    return [credential, request.POST.get("challengeId") or None] if key.method == Method.PASSKEY else [credential]
 
 
-def passkey_error(problem: Problem) -> str:
+def key_error(problem: Problem) -> str:
     if problem.code == "unknown_credential":
-        return _("This passkey does not belong to this account. Try another, or choose another way.")
-    return _("The passkey was not accepted. Try again, or choose another way.")
+        return _("This key does not belong to this account. Try another, or choose another way.")
+    return _("The key was not accepted. Try again, or choose another way.")
 
 
-def code_error(result: Verification) -> str:
+def code_error(result: Verification, *, link: bool = False) -> str:
     if result.failure_reason == "MAX_ATTEMPTS_EXCEEDED":
         return _("That was the tenth wrong code. Wait five minutes, then try again.")
+    if link and result.failure_reason:
+        return _("This link was refused or is too old. Ask for a new one.")
+    if link:
+        return _("The link was not opened yet.")
     return _("This code is wrong, used or too old. Check it and try again.")
 
 
 def send_error(problem: Problem) -> str:
     if problem.status == 429:
-        return _("Twelve mails in ten minutes are the limit. Wait a little, then ask again.")
-    return _("We could not send a code there. Check the address.")
+        return _("Too many messages were asked for in ten minutes. Wait a little, then ask again.")
+    return _("We could not send anything there. Check the address or number.")
+
+
+def _lets_into_settings(visit: Visit) -> bool:
+    if visit.session.action and visit.session.action.state not in _OPEN:
+        return False
+    return bool(_MANAGES & visit.session.scopes) or engine.recently_proved(visit.session)
+
+
+def _wants_passkey(visit: Visit) -> bool:
+    action = visit.session.action
+    return (
+        action is not None
+        and Method.PASSKEY in action.prompt_to_enroll_methods
+        and Method.PASSKEY not in engine.enrolled_methods(visit.session)
+        and Method.PASSKEY in engine.allowed_methods(visit.session)
+        and engine.may_enrol(visit.session)
+    )
 
 
 def _challenge(
@@ -160,13 +226,12 @@ def _closed(request: HttpRequest, visit: Visit) -> HttpResponse | None:
         return None
     if state == State.ALLOW and action and not action.was_enrolled:
         return None
-    back = visit.cancel_url
     if state in (State.ALLOW, State.CHALLENGE_SUCCEEDED, State.REVIEW_SUCCEEDED):
         return message(
             request,
             title=_("Already done"),
             text=_("There is nothing left to prove here."),
-            url=back,
+            visit=visit,
             button=_("Continue"),
             add_url=visit.link("enrol") if state == State.CHALLENGE_SUCCEEDED and ways.to_enrol(visit) else "",
             tone="good",
@@ -178,9 +243,9 @@ def _closed(request: HttpRequest, visit: Visit) -> HttpResponse | None:
             _("Somebody has to look at it first. You need not do anything here."),
             "clock",
         )
-        return message(request, title=title, text=text, url=back, icon=icon)
+        return message(request, title=title, text=text, visit=visit, icon=icon)
     text = _("This cannot go on. Nothing was done.")
-    return message(request, title=_("This was refused"), text=text, url=back, tone="bad", status=403)
+    return message(request, title=_("This was refused"), text=text, visit=visit, tone="bad", status=403)
 
 
 def _no_way(request: HttpRequest, visit: Visit) -> HttpResponse:
@@ -188,6 +253,6 @@ def _no_way(request: HttpRequest, visit: Visit) -> HttpResponse:
         request,
         title=_("None of your ways fits here"),
         text=_("This step accepts only ways of proof that you have not set up."),
-        url=visit.cancel_url,
+        visit=visit,
         status=403,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,15 +12,16 @@ from django_authsignal.client.types import VerificationMethod as Method
 from django_authsignal.emulator import engine
 from django_authsignal.emulator import hosted_ways as ways
 from django_authsignal.emulator.hosted import (
+    answer_of,
     choose_page,
     code_error,
     finished,
-    passkey_error,
-    posted_credential,
+    key_error,
+    posted,
     send_error,
 )
 from django_authsignal.emulator.hosted_visit import Visit, hosted, page
-from django_authsignal.emulator.methods import authenticator_app, email_otp, passkey
+from django_authsignal.emulator.methods import authenticator_app
 from django_authsignal.emulator.problems import Problem
 
 _REUSED = timedelta(minutes=5)  # half of a pending secret's life, so that one shown again can still be used
@@ -32,17 +33,21 @@ def choose(request: HttpRequest, visit: Visit) -> HttpResponse:
     return choose_page(request, visit)
 
 
-@hosted
-def enrol_passkey(request: HttpRequest, visit: Visit) -> HttpResponse:
-    engine.require_enrol(visit.session, Method.PASSKEY)
-    error = ""
-    if request.method == "POST":
-        try:
-            return finished(request, visit, passkey.register(visit.session, *posted_credential(request)))
-        except Problem as problem:
-            error = passkey_error(problem)
-    context = {"options_url": "/v1/client/user-authenticators/passkey/registration-options", "error": error}
-    return _enrol(request, visit, "enrol_passkey", context)
+def enrol_key(key: ways.Key) -> Callable[[HttpRequest], HttpResponse]:
+    @hosted
+    def view(request: HttpRequest, visit: Visit) -> HttpResponse:
+        engine.require_enrol(visit.session, key.method)
+        error = ""
+        if request.method == "POST":
+            try:
+                result = key.module.register(visit.session, *posted(request, key))
+                return finished(request, visit, result, enrolled=key.method)
+            except Problem as problem:
+                error = key_error(problem)
+        options = f"/v1/client/user-authenticators/{key.path}/registration-options"
+        return _enrol(request, visit, "enrol_key", {"key": key, "options_url": options, "error": error})
+
+    return view
 
 
 @hosted
@@ -52,7 +57,7 @@ def enrol_app(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST":
         result = authenticator_app.verify(visit.session, request.POST.get("code", ""))
         if result.is_verified:
-            return finished(request, visit, result)
+            return finished(request, visit, result, enrolled=Method.AUTHENTICATOR_APP)
         error = code_error(result)
     secret = _secret_on_show(visit, typed=request.method == "POST")
     uri = authenticator_app.otpauth_uri(visit.session.user, secret)
@@ -62,29 +67,41 @@ def enrol_app(request: HttpRequest, visit: Visit) -> HttpResponse:
     return _enrol(request, visit, "enrol_app", context)
 
 
-@hosted
-def enrol_email(request: HttpRequest, visit: Visit) -> HttpResponse:
-    """A GET never sends mail."""
-    engine.require_enrol(visit.session, Method.EMAIL_OTP)
-    address, error = visit.session.user.email, ""
-    sent = request.GET.get("sent") == "1" and bool(ways.newest_address(visit, verified=False))
-    if request.method == "POST" and request.POST.get("do") == "send":
-        address = request.POST.get("email", "").strip()
-        try:
-            email_otp.enrol(visit.session, address)
-            return HttpResponseRedirect(visit.link("enrol-email", sent="1"))
-        except Problem as problem:
-            error = send_error(problem)
-    elif request.method == "POST":
-        sent = True
-        result = email_otp.verify(visit.session, request.POST.get("code", ""))
-        if result.is_verified:
-            return finished(request, visit, result)
-        error = code_error(result)
-    # Shown in full: the visitor has just typed it, and must be able to see a slip.
-    shown = ways.newest_address(visit, verified=False)
-    context = {"sent": sent, "masked": shown, "email": address, "error": error, "again_url": visit.link("enrol-email")}
-    return _enrol(request, visit, "enrol_email", context)
+def enrol_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse]:
+    """A GET never sends."""
+    name = f"enrol-{ways.PAGES[sending.method]}"
+
+    @hosted
+    def view(request: HttpRequest, visit: Visit) -> HttpResponse:
+        engine.require_enrol(visit.session, sending.method)
+        user, error = visit.session.user, ""
+        address = user.email if sending.by_mail else user.phone_number
+        shown = ways.newest_address(visit, sending.method, verified=False)
+        sent = request.GET.get("sent") == "1" and bool(shown)
+        if request.method == "POST" and request.POST.get("do") == "send":
+            address = request.POST.get("address", "").strip()
+            try:
+                sending.module.enrol(visit.session, address)
+                return HttpResponseRedirect(visit.link(name, sent="1"))
+            except Problem as problem:
+                error = send_error(problem)
+        elif request.method == "POST":
+            sent = True
+            result = answer_of(sending, request, visit)
+            if result.is_verified:
+                return finished(request, visit, result, enrolled=sending.method)
+            error = code_error(result, link=sending.is_link)
+        context = {
+            "sending": sending,
+            "sent": sent,
+            "lead": sending.sent % {"to": shown},  # in full: the visitor has just typed it, and must see a slip
+            "address": address,
+            "error": error,
+            "again_url": visit.link(name),
+        }
+        return _enrol(request, visit, "enrol_sent", context)
+
+    return view
 
 
 def _enrol(request: HttpRequest, visit: Visit, template: str, context: Mapping[str, object]) -> HttpResponse:

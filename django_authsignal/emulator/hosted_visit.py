@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -16,21 +16,24 @@ from urllib.parse import urlencode, urlsplit
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language_from_request, get_supported_language_variant, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from django_authsignal.emulator import engine
+from django_authsignal.client.types import State
+from django_authsignal.emulator import engine, hosted_theme, tokens
 from django_authsignal.emulator.engine import Session
+from django_authsignal.emulator.hosted_embed import Embed, embed
+from django_authsignal.emulator.models import Action
 from django_authsignal.emulator.problems import Problem
 
 _STATE_LIMIT = 2048  # characters of a caller's own `state`; longer ones are dropped, not cut
 
 # Forms post here and get a page, or a redirect to another page of ours. The way back to the app is a link or a
 # refresh: Chromium holds redirects after a form's POST against form-action, and 'self' would block the app's origin.
-FRAME_ANCESTORS = "'none'"
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    f"base-uri 'none'; form-action 'self'; frame-ancestors {FRAME_ANCESTORS}"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{images}; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
 )
 
 
@@ -41,6 +44,7 @@ class Visit:
     session: Session
     state: str = ""
     token: str = field(default="", repr=False)
+    embed: Embed | None = None
 
     @property
     def purpose(self) -> str:
@@ -59,6 +63,10 @@ class Visit:
         """Back with the token as it is: validating it tells the app that nothing was proved."""
         return self.return_url(self.token)
 
+    @property
+    def can_leave(self) -> bool:
+        return bool(self.embed or self.cancel_url)
+
     def return_url(self, token: str) -> str:
         """The action's own redirectUrl, its parameters untouched, with the token; "" when it has none.
 
@@ -74,7 +82,19 @@ class Visit:
     def link(self, name: str, **extra: str) -> str:
         """Another hosted page, with the token and the state."""
         query = {"token": self.token} | ({"state": self.state} if self.state else {}) | extra
+        if self.embed:
+            query |= {"mode": "popup"} | ({"opener": self.embed.opener} if self.embed.opener else {})
         return f"{reverse(name)}?{urlencode(query)}"
+
+    def proved(self, token: str) -> Visit:
+        """The same visit with the token that a proof gave."""
+        return replace(self, token=token, session=engine.open_token(token))
+
+    @property
+    def told_on_leaving(self) -> str:
+        """The token for the page that opened this one; a cancelled challenge tells none."""
+        proved = self.session.action and self.session.action.state == State.CHALLENGE_SUCCEEDED
+        return self.token if proved else ""
 
     @property
     def _redirect_url(self) -> str:
@@ -91,26 +111,42 @@ def hosted(view: View) -> Callable[[HttpRequest], HttpResponse]:
     @wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponse:
         given = request.POST if request.method == "POST" else request.GET
-        state = given.get("state", "")
+        token, state, referer = given.get("token", ""), given.get("state", ""), request.headers.get("Referer", "")
         try:
-            session = engine.open_token(given.get("token", ""))
+            session = engine.open_token(token)
+            if session.action is None:
+                raise Problem(401, "unauthorized", "The token is of no action.")
         except Problem as problem:
-            return secured(_invalid(request, expired=problem.code == "expired_token"))
-        if session.action is None:
-            return secured(_invalid(request, expired=False))
-        visit = Visit(session, state if len(state) <= _STATE_LIMIT else "", session.token)
-        try:
-            return secured(view(request, visit))
-        except Problem as problem:
-            return secured(refused(request, visit, problem))
+            action = _expired_action(token) if problem.code == "expired_token" else None
+            opened_by = embed(given, referer, action)
+            with override(language(request, action)):
+                return secured(_invalid(request, opened_by, problem), opened_by)
+        opened_by = embed(given, referer, session.action)
+        visit = Visit(session, state if len(state) <= _STATE_LIMIT else "", session.token, opened_by)
+        with override(language(request, session.action)):
+            try:
+                return secured(view(request, visit), opened_by)
+            except Problem as problem:
+                return secured(refused(request, visit, problem), opened_by)
 
     return require_http_methods(["GET", "HEAD", "POST"])(wrapped)
+
+
+def language(request: HttpRequest, action: Action | None) -> str:
+    """Track's locale, else the user's, else what the browser asks for. `pt_br` is written so too."""
+    for wish in (action.locale, action.user.locale) if action else ():
+        try:
+            return get_supported_language_variant(wish.replace("_", "-").lower())
+        except (LookupError, ValueError):
+            continue
+    return get_language_from_request(request)
 
 
 def page(
     request: HttpRequest, name: str, visit: Visit, context: Mapping[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
-    return render(request, f"emulator/{name}.html", {"visit": visit, **(context or {})}, status=status)
+    common = {"visit": visit, "embed": visit.embed, "theme": hosted_theme.context()}
+    return render(request, f"emulator/{name}.html", {**common, **(context or {})}, status=status)
 
 
 def message(
@@ -118,16 +154,26 @@ def message(
     *,
     title: str,
     text: str,
-    url: str = "",
+    visit: Visit | None = None,
+    opened_by: Embed | None = None,
+    code: str = "",
     button: str = "",
     add_url: str = "",
     tone: str = "note",
     icon: str = "note",
     status: int = 200,
 ) -> HttpResponse:
-    """A page that only says something, with one way on."""
+    """A page that only says something, with one way on. `code`: of an error, for the page that opened this one."""
     words = {"title": title, "text": text, "button": button or _("Go back"), "tone": tone, "icon": icon}
-    context = {"message": words, "url": url, "add_url": add_url}
+    context = {
+        "message": words,
+        "visit": visit,
+        "url": visit.cancel_url if visit else "",
+        "add_url": add_url,
+        "embed": visit.embed if visit else opened_by,
+        "theme": hosted_theme.context(),
+        "failure": {"code": code, "status": status} if code else None,
+    }
     return render(request, "emulator/message.html", context, status=status)
 
 
@@ -137,20 +183,41 @@ def refused(request: HttpRequest, visit: Visit, problem: Problem) -> HttpRespons
     if problem.status == 429:
         text = _("Too many tries in a short time. Wait ten minutes, then start again.")
     return message(
-        request, title=_("That did not work"), text=text, url=visit.cancel_url, tone="bad", status=problem.status
+        request,
+        title=_("That did not work"),
+        text=text,
+        visit=visit,
+        tone="bad",
+        code=problem.code,
+        status=problem.status,
     )
 
 
-def secured(response: HttpResponse) -> HttpResponse:
+def secured(response: HttpResponse, opened_by: Embed | None = None) -> HttpResponse:
     """The URL holds a credential: keep it out of caches, out of Referer, and the page out of foreign frames."""
-    response["Content-Security-Policy"] = _POLICY
+    response["Content-Security-Policy"] = _POLICY.format(
+        images=hosted_theme.image_sources(), ancestors=opened_by.ancestors if opened_by else "'none'"
+    )
     response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-def _invalid(request: HttpRequest, *, expired: bool) -> HttpResponse:
+def _expired_action(token: str) -> Action | None:
+    """Whose page may show that a link is too old. Nothing else of an expired token counts."""
+    try:
+        tokens.read(token)
+    except tokens.TokenExpired as expired:
+        number = expired.args[0]["emulator"]["action"]
+        return Action.objects.select_related("user").filter(pk=number).first() if number else None
+    except tokens.TokenInvalid:
+        pass
+    return None
+
+
+def _invalid(request: HttpRequest, opened_by: Embed | None, problem: Problem) -> HttpResponse:
+    expired = problem.code == "expired_token"
     return message(
         request,
         title=_("This link has expired") if expired else _("This link does not work"),
@@ -160,5 +227,7 @@ def _invalid(request: HttpRequest, *, expired: bool) -> HttpResponse:
         if expired
         else _("It is incomplete or was not made here. Go back to where you came from and start again."),
         icon="clock" if expired else "note",
+        opened_by=opened_by,
+        code=problem.code,
         status=401,
     )

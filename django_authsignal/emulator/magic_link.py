@@ -5,11 +5,14 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 from django.views.decorators.http import require_http_methods
 
+from django_authsignal.emulator import hosted_theme
 from django_authsignal.emulator.engine import Session
-from django_authsignal.emulator.hosted_visit import Visit, message, secured
+from django_authsignal.emulator.hosted_visit import Visit, language, message, secured
 from django_authsignal.emulator.methods import email_magic_link
+from django_authsignal.emulator.models import Code
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -19,10 +22,17 @@ def landing(request: HttpRequest) -> HttpResponse:
     link = given.get("link", "")
     row = email_magic_link.open_link(link)
     if row is None:
-        return secured(_over(request))
+        with override(language(request, None)):
+            return secured(_over(request))
+    with override(language(request, row.action)):
+        return _ask(request, row, link)
+
+
+def _ask(request: HttpRequest, row: Code, link: str) -> HttpResponse:
     if request.method != "POST":
         purpose = Visit(Session(row.user, row.action, frozenset(), "")).purpose
         context = {"link": link, "purpose": purpose, "address": row.authenticator.email, "asked": row}
+        context["theme"] = hosted_theme.context()
         return secured(render(request, "emulator/magic_link.html", context))
     confirmed = request.POST.get("do") == "confirm"
     if not email_magic_link.answer(row, confirmed=confirmed):

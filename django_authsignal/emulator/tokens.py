@@ -36,7 +36,7 @@ class Key(NamedTuple):
 
 
 class TokenExpired(Exception):
-    """The token was ours, and its time is over."""
+    """The token was ours, and its time is over. Its claims say only where an old link came from."""
 
 
 class TokenInvalid(Exception):
@@ -86,7 +86,7 @@ def read(token: str) -> dict[str, Any]:
     except (jwt.PyJWTError, ValueError) as exc:
         raise TokenInvalid from exc
     if clock.timestamp() >= claims["exp"]:  # by our clock, which a test may move
-        raise TokenExpired
+        raise TokenExpired(claims)
     return claims
 
 

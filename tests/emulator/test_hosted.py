@@ -193,6 +193,8 @@ def test_the_scope_lets_an_enrolled_user_add_another_way(
     expect(visit.page.get_by_role("heading", level=1)).to_have_text("Add another way to prove it is you")
     visit.follow("Passkey")
     visit.press("Create passkey")
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("It is set up")
+    visit.follow("Continue")
     assert state(emulator, visit.returned()["token"][0]) == "ALLOW"
 
 

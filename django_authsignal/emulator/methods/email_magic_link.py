@@ -52,6 +52,11 @@ def answer(row: Code, *, confirmed: bool) -> bool:
     return bool(rows.update(clicked_at=now) if confirmed else rows.update(used_at=now))
 
 
+def waits(session: Session) -> bool:
+    """True until the newest link of this session's action was answered or grew too old."""
+    return _SENDER.live(session).filter(clicked_at__isnull=True).exists()
+
+
 def finalize(session: Session, challenge_id: str | None = None) -> Verification:
     """What the session that asked polls: no reason while the link waits, the token once it was confirmed."""
     engine.require_open(session)

@@ -9,6 +9,7 @@ from django_authsignal.emulator.methods.codes import Sender
 from django_authsignal.emulator.models import Code
 
 _SENDER = Sender(VerificationMethod.WHATSAPP, "whatsapp", limits.TEXTS)
+enrol = _SENDER.enrol
 verify = _SENDER.verify
 
 

@@ -1,5 +1,5 @@
-// The hosted pages' only script: it makes or uses a passkey, copies text and offers the recovery codes as a file.
-// Everything else on these pages works without it.
+// The hosted pages' only script: it makes or uses a passkey or security key, waits for a mailed link, copies text, offers
+// the recovery codes as a file and talks to the page that opened this one. All else works without it.
 
 const toBytes = (text) => {
   const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
@@ -82,14 +82,15 @@ const tell = (form, reason) => {
   box.hidden = reason === null;
 };
 
-const usePasskey = async (form) => {
+const useKey = async (form) => {
   const button = form.querySelector("button");
   if (button.ariaBusy === "true") return;
   button.ariaBusy = "true";
   tell(form, null);
   try {
-    const { challengeId, options } = await askOptions(form);
-    const credential = await askCredential(form.dataset.passkey, options);
+    const answer = await askOptions(form);
+    const { challengeId, options = answer } = answer; // a security key's come bare
+    const credential = await askCredential(form.dataset.key, options);
     form.elements.challengeId.value = challengeId ?? "";
     form.elements.credential.value = JSON.stringify(credentialJSON(credential));
     form.submit();
@@ -100,12 +101,12 @@ const usePasskey = async (form) => {
   }
 };
 
-for (const form of document.querySelectorAll("form[data-passkey]")) {
+for (const form of document.querySelectorAll("form[data-key]")) {
   if (window.PublicKeyCredential) {
     form.querySelector("button").hidden = false;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      usePasskey(form);
+      useKey(form);
     });
   } else {
     tell(form, "unsupported");
@@ -132,4 +133,60 @@ for (const link of document.querySelectorAll("a[data-text]")) {
   const file = new Blob([link.dataset.text, "\n"], { type: "text/plain" });
   link.href = URL.createObjectURL(file);
   link.hidden = false;
+}
+
+// Whoever opened a mailed link answered it, here or on another device: the form then asks what came of it.
+const waiting = document.querySelector("form[data-waits-url]");
+if (waiting) {
+  const ask = async () => {
+    try {
+      const body = new URLSearchParams({ token: waiting.elements.token.value });
+      const answer = await fetch(waiting.dataset.waitsUrl, { method: "POST", body, credentials: "omit" });
+      if (!answer.ok) return; // expired: the button says so
+      if (!(await answer.json()).waits) {
+        waiting.submit();
+        return;
+      }
+    } catch {
+      // The network is away for a moment.
+    }
+    setTimeout(ask, 2000);
+  };
+  if (!waiting.querySelector("[role=alert]")) setTimeout(ask, 1000);
+}
+
+// Popup and window modes. A message goes to the origins that the server named, never to "*": whoever else opened this
+// page must not get the token. Source: github.com/authsignal/authsignal-browser, src/handlers/.
+const widget = document.querySelector("#widget_container[data-popup]");
+if (widget) {
+  const framed = window.parent !== window;
+  const listener = framed ? window.parent : window.opener;
+  const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1)(:\d+)?$/;
+  const named = widget.dataset.listeners.split(" ").filter(Boolean);
+  const mayHear = (origin) => named.includes(origin) || ("loopback" in widget.dataset && LOOPBACK.test(origin));
+  const parentOrigin = framed ? location.ancestorOrigins?.[0] : undefined;
+
+  const send = (message) => {
+    // In a WebView nobody opened the page; the application listens inside it.
+    if (!listener) return window.postMessage(message, location.origin);
+    const origins = parentOrigin ? [parentOrigin].filter(mayHear) : named;
+    for (const origin of origins) listener.postMessage(message, origin);
+  };
+  const tellOpener = (event, data = {}) => send(JSON.stringify({ event, ...data }));
+
+  const leave = (link) => {
+    tellOpener("AUTHSIGNAL_CLOSE_POPUP", link.dataset.token ? { token: link.dataset.token } : {});
+    return Boolean(listener);
+  };
+  for (const link of document.querySelectorAll("a[data-leave]")) {
+    if (!link.getAttribute("href")) link.removeAttribute("href"), (link.tabIndex = 0), (link.role = "button");
+    link.addEventListener("click", (event) => leave(link) && event.preventDefault());
+    link.addEventListener("keydown", (event) => event.key === "Enter" && !link.href && leave(link));
+    if ("now" in link.dataset && !leave(link) && link.href) location.replace(link.href);
+  }
+
+  const { failure, status } = widget.dataset;
+  if (failure) tellOpener("AUTHSIGNAL_API_ERROR", { errorCode: failure, statusCode: Number(status) });
+  tellOpener("AUTHSIGNAL_READY");
+  new ResizeObserver(() => send({ height: Math.ceil(widget.getBoundingClientRect().height) })).observe(widget);
 }
