@@ -25,7 +25,9 @@ class AuthenticatorApp:
 
     def code(self) -> str:
         """A code that was not used yet. The emulator takes codes of the step before, this one and the next."""
-        step = max(self.last_step + 1, int(time.time()) // STEP - 1)
+        now = time.time()
+        # The one before is refused as soon as this one ends, so near its end it is left out.
+        step = max(self.last_step + 1, int(now) // STEP - (now % STEP < STEP - 10))
         deadline = time.monotonic() + 2 * STEP
         while step > int(time.time()) // STEP + 1:  # all three are used up: wait until the clock has moved on
             assert time.monotonic() < deadline
