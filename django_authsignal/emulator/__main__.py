@@ -198,9 +198,21 @@ def _migrate() -> None:
     from django.db import DatabaseError  # noqa: PLC0415
 
     try:
+        _check_collation()
         call_command("migrate", verbosity=0, interactive=False)
     except DatabaseError as exc:
         _fail(f"The database cannot be opened ({exc}). Name another with --database sqlite:////tmp/emulator.sqlite3.")
+
+
+def _check_collation() -> None:
+    """MariaDB and MySQL would take the ids `Ada` and `ada` for one, and one user's proof for another's."""
+    from django.db import connection  # noqa: PLC0415
+
+    if connection.vendor == "mysql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@collation_database")
+            if not str(cursor.fetchone()[0]).endswith("_bin"):
+                _fail("The database takes `A` for `a`. Create it with CHARACTER SET utf8mb4 COLLATE utf8mb4_bin.")
 
 
 def _close() -> None:

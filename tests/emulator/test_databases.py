@@ -1,0 +1,163 @@
+"""The emulator on each database that it can be given, with two processes on one, and killed."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from .conftest import App, Emulator, start, stop
+from .test_process import run
+
+POSTGRES = os.environ.get("EMULATOR_POSTGRES", "postgres://postgres@127.0.0.1:5432")
+MARIADB = os.environ.get("EMULATOR_MARIADB", "mysql://root@127.0.0.1:3306")
+
+
+def postgres() -> Any:
+    try:
+        return psycopg.connect(f"{POSTGRES}/postgres", autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError:
+        pytest.skip(f"no PostgreSQL answers at {POSTGRES}")
+
+
+def mariadb() -> Any:
+    driver = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed: it needs libmariadb-dev to build")
+    try:
+        return driver.connect(host="127.0.0.1", port=3306, user="root", connect_timeout=3)
+    except driver.OperationalError:
+        pytest.skip(f"no MariaDB answers at {MARIADB}")
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("databases")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres", "mariadb"])
+def database(request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
+    """The URL of a new, empty database."""
+    name = f"emulator_{uuid.uuid4().hex[:12]}"
+    if request.param == "sqlite":
+        yield f"sqlite:///{directory}/{name}.sqlite3"
+        return
+    on_postgres = request.param == "postgres"
+    server = postgres() if on_postgres else mariadb()
+    kind = "" if on_postgres else " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    server.cursor().execute(f"CREATE DATABASE {name}{kind}")
+    yield f"{POSTGRES if on_postgres else MARIADB}/{name}"
+    server.cursor().execute(f"DROP DATABASE {name}{' WITH (FORCE)' if on_postgres else ''}")
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def pair(database: str, directory: Path) -> Iterator[tuple[Emulator, Emulator]]:
+    """Two processes on it."""
+    both = [start(directory, "--database", database) for _ in range(2)]
+    yield both[0], both[1]
+    for one in both:
+        stop(one)
+    assert "Traceback" not in (directory / "stderr").read_text()
+
+
+def test_two_processes_share_everything(pair: tuple[Emulator, Emulator], user: str) -> None:
+    first, second = pair
+    action = first.configure("CHALLENGE")
+    token = second.track(user, action)["token"]
+    app = App(first, first.call("user-authenticators/totp", token)["secret"])
+    proof = second.call("verify/totp", token, {"verificationCode": app.code()})["accessToken"]
+    assert first.validate(proof, userId=user, action=action)["isValid"]
+    first.advance(60)
+    again = first.track(user, action, idempotencyKey="k")
+    assert again["state"] == "CHALLENGE_REQUIRED"
+    code = app.code()
+    answers = [one.call("verify/totp", again["token"], {"verificationCode": code})["isVerified"] for one in pair]
+    assert answers == [True, False]  # one step of the app, once
+
+
+def test_a_change_of_the_configuration_is_seen_by_the_other_process_within_a_second(
+    pair: tuple[Emulator, Emulator], user: str
+) -> None:
+    first, second = pair
+    action = first.configure("ALLOW")
+    assert [one.track(user, action)["state"] for one in pair] == ["ALLOW", "ALLOW"]
+    first.post("management/action-configurations", {"actionCode": action, "defaultUserActionResult": "BLOCK"})
+    assert first.track(user, action)["state"] == "BLOCK"  # at once, where it was made
+    time.sleep(1)
+    assert second.track(user, action)["state"] == "BLOCK"
+    rule = {"name": "all", "priority": 0, "type": "REVIEW", "conditions": {"==": [1, 1]}}
+    first.post(f"management/action-configurations/{action}/rules", rule)
+    assert first.track(user, action)["state"] == "REVIEW_REQUIRED"
+    time.sleep(1)
+    assert second.track(user, action)["state"] == "REVIEW_REQUIRED"
+
+
+def test_one_key_tracked_by_many_at_once_is_one_action(pair: tuple[Emulator, Emulator], user: str) -> None:
+    def track(number: int) -> int:
+        one = pair[number % 2]
+        url, body = f"{one.api}/users/{user}/actions/pay", {"idempotencyKey": "k", "email": f"a{number}@b.example"}
+        return requests.post(url, json=body, auth=(one.secret, ""), timeout=30).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(track, range(24))) == {200}
+    assert len(pair[0].server("GET", f"users/{user}/actions").json()) == 1
+
+
+def test_ids_that_differ_by_case_or_accent_are_different(pair: tuple[Emulator, Emulator], user: str) -> None:
+    for name in ("ada", "ADA", "adá", "ada "):
+        pair[0].server("PATCH", f"users/{user}{name.replace(' ', '%20')}", {"displayName": f"<{name}>"})
+    found = pair[1].server("GET", f"users/{user}ADA").json()
+    assert found["displayName"] == "<ADA>"
+    assert pair[1].server("GET", f"users/{user}ada%20").json()["displayName"] == "<ada >"
+
+
+def test_nothing_that_was_answered_is_lost_when_the_process_is_killed(
+    pair: tuple[Emulator, Emulator], database: str, tmp_path: Path
+) -> None:
+    running = start(tmp_path, "--database", database, clock=False)
+    answered: list[str] = []
+
+    def track(number: int) -> None:
+        with requests.Session() as session:
+            for count in range(1000):
+                key = f"{number}-{count}"
+                url = f"{running.api}/users/u{number}/actions/pay"
+                try:
+                    done = session.post(url, json={"idempotencyKey": key}, auth=(running.secret, ""), timeout=10)
+                except requests.RequestException:
+                    return
+                if done.status_code == 200:
+                    answered.append(key)
+
+    threads = [threading.Thread(target=track, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    while len(answered) < 100:
+        time.sleep(0.01)
+    running.process.kill()
+    for thread in threads:
+        thread.join()
+    stop(running)
+    kept = {
+        row["idempotencyKey"] for number in range(4) for row in pair[0].server("GET", f"users/u{number}/actions").json()
+    }
+    assert set(answered) <= kept
+
+
+def test_a_mariadb_that_takes_two_ids_for_one_is_refused_with_the_fix(tmp_path: Path) -> None:
+    server, name = mariadb(), f"emulator_{uuid.uuid4().hex[:12]}"
+    server.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    done = run(tmp_path, "--port", "0", "--database", f"{MARIADB}/{name}")
+    server.cursor().execute(f"DROP DATABASE {name}")
+    server.close()
+    assert done.returncode == 2
+    assert "COLLATE utf8mb4_bin" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
