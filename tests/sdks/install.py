@@ -5,6 +5,7 @@ As root on Debian `python tests/sdks/install.py` installs Node.js and npm too, w
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -20,6 +21,12 @@ def install() -> str:
     """Empty when the SDKs of package-lock.json are here, else why they are not."""
     if not shutil.which("node") or not shutil.which("npm"):
         return "Node.js and npm are not here. On Debian and Ubuntu: apt-get install nodejs npm"
+    with (HERE / "package.json").open() as lock:  # processes that run tests beside each other install once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _install()
+
+
+def _install() -> str:
     if _LISTED.exists() and _LISTED.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
         return ""
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
