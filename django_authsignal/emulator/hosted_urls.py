@@ -10,14 +10,10 @@ from django_authsignal.emulator import (
     hosted_settings,
     hosted_theme,
     hosted_ways,
-    inbox,
     magic_link,
 )
 
 urlpatterns = [
-    path("", inbox.home, name="home"),
-    path("inbox/", inbox.inbox, name="inbox"),
-    path("inbox.json", inbox.inbox_json, name="inbox-json"),
     path("magic-link/", magic_link.landing, name="magic-link"),
     path("theme.css", hosted_theme.stylesheet, name="theme"),
     path("challenge/", hosted.entry, name="challenge"),

@@ -245,17 +245,26 @@ def _body(request: HttpRequest) -> dict[str, Any]:
         return {}
     try:
         text = raw.decode("utf-8-sig")
-        body = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise invalid("The body is not valid JSON.") from None
+    body = read_json(text, "The body")
     if body is None:
         return {}
     if not isinstance(body, dict):
         raise invalid("The body must be a JSON object.")
-    if text.count("[") + text.count("{") > _DEPTH and _is_deeper(body, _DEPTH):
-        raise invalid(f"The body is nested more than {_DEPTH} deep.")
-    _check_text(text, body)
     return body
+
+
+def read_json(text: str, what: str) -> Any:
+    """What a database can store and a reader's stack can hold. Raises Problem 400 that begins with `what`."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise invalid(f"{what} is not valid JSON.") from None
+    if text.count("[") + text.count("{") > _DEPTH and _is_deeper(value, _DEPTH):
+        raise invalid(f"{what} is nested more than {_DEPTH} deep.")
+    _check_text(text, value)
+    return value
 
 
 def _check_text(text: str, value: Any) -> None:

@@ -54,7 +54,7 @@ ALLOWED_HOSTS = sorted(
 INSTALLED_APPS = ["django_authsignal.emulator.apps.EmulatorConfig"]
 # No session and no CsrfViewMiddleware: cookies ignore ports, so a cookie of http://localhost:9000 would meet those of
 # the project on http://localhost:8000. The API is authorised by a header that no browser adds by itself, and a hosted
-# page's form carries the client token, which is its secret against forgery.
+# page's form carries the client token, which is its secret against forgery. The dashboard guards itself.
 MIDDLEWARE = [
     "django_authsignal.emulator.middleware.SecurityHeadersMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -69,6 +69,13 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
+# Of the dashboard's forms, see dashboard/guard.py. Cookies ignore ports: the name is not the project's.
+CSRF_COOKIE_NAME = "emulator_csrf"
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]  # behind a proxy that ends TLS
+CSRF_FAILURE_VIEW = "django_authsignal.emulator.dashboard.guard.forged"
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
@@ -85,9 +92,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "handlers": {"console": {"class": "logging.StreamHandler"}, "nowhere": {"class": "logging.NullHandler"}},
     "loggers": {
         "django": {"handlers": ["console"], "level": "ERROR"},
+        # A page that rebound its name to this machine is answered with 400, and must not fill the log.
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
         "django_authsignal.emulator": {"handlers": ["console"], "level": "WARNING"},
     },
 }

@@ -1,4 +1,4 @@
-"""The API under /v1/, the hosted pages and the inbox beside it."""
+"""The API under /v1/, the dashboard and the hosted pages beside it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/openapi.json", openapi.view),
     # One view: the API's ids are read from the raw path, which Django's resolver does not see.
     re_path(r"^v1/", api.api),
+    path("", include("django_authsignal.emulator.dashboard.urls")),
     path("static/<path:path>", serve, {"document_root": settings.BASE_DIR / "static"}),
 ]
 if find_spec("django_authsignal.emulator.hosted_urls"):

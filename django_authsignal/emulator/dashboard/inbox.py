@@ -1,29 +1,29 @@
-"""The inbox, which shows what the emulator would have mailed, and the emulator's first page."""
+"""The inbox, which shows what the emulator would have sent."""
 
 from __future__ import annotations
 
-from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from django_authsignal.emulator import clock
-from django_authsignal.emulator.hosted_visit import secured
+from django_authsignal.emulator.dashboard.guard import guarded, live, secured
+from django_authsignal.emulator.dashboard.live import cut
 from django_authsignal.emulator.models import Message
 
 _SHOWN = 50  # messages, newest first
 
 
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """What this is. The key is shown because it is the emulator's own; the address is loopback by nature."""
-    context = {"api_url": f"{settings.PUBLIC_URL}/v1", "tenant": settings.TENANT_ID, "secret": settings.API_SECRET_KEY}
-    return secured(render(request, "emulator/home.html", context))
-
-
-@require_safe
+@guarded
 def inbox(request: HttpRequest) -> HttpResponse:
-    return secured(render(request, "emulator/inbox.html", {"messages": _messages(request)}))
+    rows, older = cut(_messages(request), request, _SHOWN)
+    context = {
+        "messages": rows,
+        "to": request.GET.get("to", ""),
+        "older": older,
+        "is_newest": "before" not in request.GET,
+    }
+    return live(request, "inbox", context, [row.pk for row in rows], here="inbox")
 
 
 @require_safe
@@ -39,13 +39,13 @@ def inbox_json(request: HttpRequest) -> HttpResponse:
             **({"url": one.url} if one.url else {}),
             "createdAt": clock.iso(one.created_at),
         }
-        for one in _messages(request)
+        for one in _messages(request).order_by("-created_at", "-pk")[:_SHOWN]
     ]
     return secured(JsonResponse(lines, safe=False))
 
 
-def _messages(request: HttpRequest) -> list[Message]:
-    found = Message.objects.order_by("-created_at", "-pk")
+def _messages(request: HttpRequest) -> QuerySet[Message]:
+    found = Message.objects.all()
     if to := request.GET.get("to"):
         found = found.filter(to__iexact=to)
-    return list(found[:_SHOWN])
+    return found
