@@ -49,7 +49,7 @@ def dashboard(emulator: Emulator) -> Iterator[Dashboard]:
 def page_of(dashboard: Dashboard, action: dict[str, Any]) -> str:
     """The path of the page of the newest action with this key."""
     found = re.findall(r'href="(/actions/\d+/)"', dashboard.get("/").text)
-        return str(answer.headers["Location"])
+    return next(str(path) for path in found if action["idempotencyKey"] in dashboard.get(path).text)
 
 
 def user_page(dashboard: Dashboard, user: str) -> str:
