@@ -5,6 +5,7 @@ from __future__ import annotations
 from django_authsignal.emulator import (
     challenges_api,
     client_api,
+    device_keys_api,
     devices_api,
     management_api,
     server_api,
@@ -15,6 +16,7 @@ from django_authsignal.emulator.http import api_view
 
 ROUTES = [
     *client_api.ROUTES,
+    *device_keys_api.ROUTES,
     *management_api.ROUTES,
     *webhooks_api.ROUTES,
     *devices_api.ROUTES,

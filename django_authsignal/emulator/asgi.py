@@ -85,6 +85,18 @@ async def _refuse(problem: Problem, send: Send) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
+class ByType:
+    """Requests to Django, sockets to the QR codes."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (serve if scope["type"] == "websocket" else self._app)(scope, receive, send)
+
+
 django.setup(set_prefix=False)
+from django_authsignal.emulator.realtime import serve  # noqa: E402  it reads the models, which are ready only now
+
 handler = Handler()
-application = Faults(BodyLimit(handler))
+application = ByType(Faults(BodyLimit(handler)))

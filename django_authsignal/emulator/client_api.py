@@ -35,7 +35,7 @@ _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def init(call: Call) -> Any:
-    session = _session(call)
+    session = session_of(call)
     options: dict[str, Any] = {
         "token": engine.renew(session),
         "verificationMethods": [
@@ -50,11 +50,11 @@ def init(call: Call) -> Any:
 
 
 def renew_token(call: Call) -> Any:
-    return {"token": engine.renew(_session(call))}
+    return {"token": engine.renew(session_of(call))}
 
 
 def list_authenticators(call: Call) -> Any:
-    session = _session(call)
+    session = session_of(call)
     rows = Authenticator.objects.filter(user=session.user, verified_at__isnull=False).select_related("user")
     return [shapes.authenticator(row) for row in rows.order_by("created_at", "pk")]
 
@@ -63,7 +63,7 @@ def list_authenticators(call: Call) -> Any:
 
 
 def update_authenticator(call: Call) -> Any:
-    session = _session(call)
+    session = session_of(call)
     name, default = fields.text(call.body, "name"), fields.flag(call.body, "isDefault")
     if name is None and default is None:
         raise invalid("body.name or body.isDefault is required.")
@@ -71,7 +71,7 @@ def update_authenticator(call: Call) -> Any:
 
 
 def delete_authenticator(call: Call) -> Any:
-    session = _session(call)
+    session = session_of(call)
     authenticators.remove_own(session, _own(session, call))
     return {"success": True}
 
@@ -110,7 +110,7 @@ def passkey_registration_options(call: Call, browser: str = "") -> Any:
     if "authenticatorAttachment" in call.body:
         attachment = fields.choice(call.body, "authenticatorAttachment", ("platform", "cross-platform")) or ""
     return passkey.registration_options(
-        _session(call),
+        session_of(call),
         username=fields.text(call.body, "username"),
         display_name=fields.text(call.body, "displayName"),
         attachment=attachment or None,
@@ -120,7 +120,7 @@ def passkey_registration_options(call: Call, browser: str = "") -> Any:
 
 def register_passkey(call: Call) -> Any:
     done = passkey.register(
-        _session(call),
+        session_of(call),
         fields.mapping(call.body, "registrationCredential") or {},
         fields.text(call.body, "challengeId"),
         device_id=fields.text(call.body, "deviceId") or "",
@@ -131,15 +131,16 @@ def register_passkey(call: Call) -> Any:
 
 
 def start_challenge(call: Call, browser: str = "") -> Any:
-    _require_tenant(call)
-    action = fields.check_action(fields.required(call.body, "action"))
+    require_tenant(call)
+    # Without an action the proof is for none: an app that only wants to know who is there.
+    action = fields.check_action(code) if (code := fields.text(call.body, "action")) else ""
     key = fields.text(call.body, "idempotencyKey", limit=ID_LENGTH)
     return {"challengeId": passkey.sign_in_challenge(action, key, browser=browser)}
 
 
 def passkey_authentication_options(call: Call, browser: str = "") -> Any:
     return passkey.authentication_options(
-        _session_or_tenant(call),
+        session_or_tenant(call),
         fields.text(call.body, "challengeId"),
         username=fields.text(call.body, "username") or "",
         browser=browser,
@@ -148,7 +149,7 @@ def passkey_authentication_options(call: Call, browser: str = "") -> Any:
 
 def verify_passkey(call: Call) -> Any:
     done = passkey.authenticate(
-        _session_or_tenant(call),
+        session_or_tenant(call),
         fields.mapping(call.body, "authenticationCredential") or {},
         fields.text(call.body, "challengeId"),
         device_id=fields.text(call.body, "deviceId") or "",
@@ -158,7 +159,7 @@ def verify_passkey(call: Call) -> Any:
 
 
 def find_passkey(call: Call) -> Any:
-    _require_tenant(call)
+    require_tenant(call)
     ids = (call.query.get("credentialIds") or call.query.get("credentialId") or "").split(",")[:100]
     row = passkey.find(ids)
     if row is None or row.verified_at is None:
@@ -170,51 +171,51 @@ def find_passkey(call: Call) -> Any:
 
 
 def security_key_registration_options(call: Call) -> Any:
-    return security_key.registration_options(_session(call))
+    return security_key.registration_options(session_of(call))
 
 
 def register_security_key(call: Call) -> Any:
-    return _passkey_answer(security_key.register(_session(call), call.body), enrolled=True)
+    return _passkey_answer(security_key.register(session_of(call), call.body), enrolled=True)
 
 
 def security_key_authentication_options(call: Call) -> Any:
-    return security_key.authentication_options(_session(call))
+    return security_key.authentication_options(session_of(call))
 
 
 def verify_security_key(call: Call) -> Any:
-    return _passkey_answer(security_key.authenticate(_session(call), call.body), enrolled=False)
+    return _passkey_answer(security_key.authenticate(session_of(call), call.body), enrolled=False)
 
 
 # Codes and links.
 
 
 def enrol_app(call: Call) -> Any:
-    return authenticator_app.enrol(_session(call))
+    return authenticator_app.enrol(session_of(call))
 
 
 def enrol_email(call: Call) -> Any:
-    return _enrolling(*email_otp.enrol(_session(call), fields.email(call.body)))
+    return _enrolling(*email_otp.enrol(session_of(call), fields.email(call.body)))
 
 
 def enrol_sms(call: Call) -> Any:
-    return _enrolling(*sms.enrol(_session(call), fields.phone(call.body)))
+    return _enrolling(*sms.enrol(session_of(call), fields.phone(call.body)))
 
 
 def enrol_magic_link(call: Call) -> Any:
-    return _enrolling(*email_magic_link.enrol(_session(call), fields.email(call.body)))
+    return _enrolling(*email_magic_link.enrol(session_of(call), fields.email(call.body)))
 
 
 def challenge_sms(call: Call) -> Any:
     channel = fields.choice(call.body, "smsChannel", sms.CHANNELS)
-    return {"challengeId": str(sms.challenge(_session(call), _which(call), channel).pk)}
+    return {"challengeId": str(sms.challenge(session_of(call), _which(call), channel).pk)}
 
 
 def _challenge(send: Callable[[Session, str | None], Code]) -> Handler:
-    return lambda call: {"challengeId": str(send(_session(call), _which(call)).pk)}
+    return lambda call: {"challengeId": str(send(session_of(call), _which(call)).pk)}
 
 
 def finalize_magic_link(call: Call) -> Any:
-    return _answer(email_magic_link.finalize(_session(call), fields.text(call.body, "challengeId")))
+    return _answer(email_magic_link.finalize(session_of(call), fields.text(call.body, "challengeId")))
 
 
 def _which(call: Call) -> str | None:
@@ -227,7 +228,7 @@ def _enrolling(row: Authenticator, code: Code) -> dict[str, Any]:
 
 def _verify_code(verify: _Verify) -> Handler:
     def handler(call: Call) -> Any:
-        session = _session(call)
+        session = session_of(call)
         return _answer(verify(session, fields.required(call.body, "verificationCode", limit=64)))
 
     return handler
@@ -264,22 +265,22 @@ def _passkey_answer(done: Verification, *, enrolled: bool) -> dict[str, Any]:
 # Who calls.
 
 
-def _session(call: Call) -> Session:
+def session_of(call: Call) -> Session:
     token = http.bearer(call.authorization)
     if token is None:
         raise Problem(401, "unauthorized", "Send the client token as a Bearer authorization.")
     return engine.open_token(token)
 
 
-def _require_tenant(call: Call) -> None:
+def require_tenant(call: Call) -> None:
     if not http.same(http.basic_user(call.authorization), settings.TENANT_ID):
         raise Problem(401, "unauthorized", "Send the tenant id as a Basic authorization.")
 
 
-def _session_or_tenant(call: Call) -> Session | None:
+def session_or_tenant(call: Call) -> Session | None:
     if http.bearer(call.authorization) is not None:
-        return _session(call)
-    _require_tenant(call)
+        return session_of(call)
+    require_tenant(call)
     return None
 
 

@@ -83,7 +83,7 @@ def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action
         if row is None:
             row = _create_action(user, action, key or str(uuid.uuid4()), given, offered, enrolled)
     token = tokens.issue(user, row, scope=row.scope or tokens.READ)
-    allowed = [method for method in offered if _permits(row.allowed_methods, method)]
+    allowed = [m for m in offered if _permits(row.allowed_methods, m) and tenant.is_announced(m, enrolled)]
     usable = [method for method in enrolled if method in allowed]
     answer = {
         "state": row.state,
@@ -282,7 +282,7 @@ def require_enrol(session: Session, method: str) -> None:
 
 def allowed_methods(session: Session) -> list[str]:
     """What the action accepts, of what can be enrolled here; recovery codes: see `recovery_allowed`."""
-    return _allowed(session.action)
+    return _allowed(session.user, session.action)
 
 
 def enrolled_methods(session: Session) -> list[str]:
@@ -292,7 +292,7 @@ def enrolled_methods(session: Session) -> list[str]:
 
 def default_method(session: Session) -> str | None:
     """What a page starts with: the action's, else the user's, else the first enrolled that the action accepts."""
-    allowed = _allowed(session.action)
+    allowed = _allowed(session.user, session.action)
     return _default(session.user, session.action, [m for m in _enrolled(session.user) if m in allowed])
 
 
@@ -301,6 +301,26 @@ def recovery_allowed(session: Session) -> bool:
     accepted = session.action is None or _permits(session.action.allowed_methods, VerificationMethod.RECOVERY_CODE)
     accepted = accepted and tenant.is_offered(VerificationMethod.RECOVERY_CODE)
     return accepted and RecoveryCode.objects.filter(user=session.user, used_at__isnull=True).exists()
+
+
+def sign_in(user: EmulatedUser, code: str, key: str, method: str, given: dict[str, Any]) -> Session:
+    """The session of a proof that began without a user: its action is made now, unless none was named."""
+    if not code:
+        return Session(user, None, frozenset(), "")
+    row = Action.objects.filter(user=user, code=code, idempotency_key=key).first()
+    row = row or create_action(user, code, key, given)
+    session = Session(user, row, frozenset(), "")
+    require_allowed(session, method)
+    # The proof was asked for here, whatever the outcome would have been for a track.
+    Action.objects.filter(pk=row.pk, state=State.ALLOW).update(state=State.CHALLENGE_REQUIRED)
+    return session
+
+
+def fail(action: Action) -> None:
+    """The user said no on their own device. What another method has proved already stays proved."""
+    now = clock.now()
+    waiting = Action.objects.filter(pk=action.pk, state__in=[State.CHALLENGE_REQUIRED, State.ALLOW])
+    waiting.update(state=State.CHALLENGE_FAILED, state_updated_at=now, updated_at=now)
 
 
 def complete(
@@ -374,8 +394,10 @@ def _permits(allowed: list[str] | None, method: str) -> bool:
     return allowed is None or method in allowed
 
 
-def _allowed(action: Action | None) -> list[str]:
-    return [m for m in tenant.offered_methods() if action is None or _permits(action.allowed_methods, m)]
+def _allowed(user: EmulatedUser, action: Action | None) -> list[str]:
+    enrolled = _enrolled(user)
+    permitted = [m for m in tenant.offered_methods() if action is None or _permits(action.allowed_methods, m)]
+    return [m for m in permitted if tenant.is_announced(m, enrolled)]
 
 
 def _enrolled(user: EmulatedUser) -> list[str]:

@@ -43,6 +43,8 @@ class Call:
     query: QueryDict
     body: dict[str, Any]
     authorization: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    address: str = ""  # of the caller
     cookie: str = field(default="", repr=False)
 
 
@@ -114,6 +116,8 @@ class Api:
             query=request.GET,
             body=_body(request),
             authorization=request.headers.get("Authorization", ""),
+            headers=request.headers,
+            address=request.META.get("REMOTE_ADDR") or "",
             cookie=request.COOKIES.get(COOKIE, ""),
         )
         _check_text(json.dumps(dict(call.query.lists())), call.query)

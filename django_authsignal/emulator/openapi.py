@@ -19,6 +19,7 @@ from django_authsignal.client.types import State, VerificationMethod
 from django_authsignal.emulator import faults, rules, webhooks
 from django_authsignal.emulator.api import ROUTES
 from django_authsignal.emulator.http import Route, answer
+from django_authsignal.emulator.methods import device_key
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
@@ -110,6 +111,22 @@ SHAPES = {
     "ClientVerified": f"{_VERIFIED}userAuthenticator?:Authenticator recoveryCodes?:[str]",
     "PasskeyVerified": f"{_VERIFIED}userAuthenticator?:Authenticator recoveryCodes?:[str] userId?:id "
     "userAuthenticatorId?:uuid credentialId? username? userDisplayName?",
+    "DeviceKey": "userAuthenticatorId:uuid userId:id verifiedAt:time lastVerifiedAt?:time expiresAt?:time accessToken? "
+    "recoveryCodes?:[str]",
+    "PushToken": "userAuthenticatorId:uuid userId:id lastVerifiedAt:time pushToken? expiresAt?:time",
+    "Removed": "removedAuthenticatorId:uuid",
+    "Delivered": "userAuthenticatorId:uuid errorCode?",
+    "Pushed": "challengeId:uuid deliveryResults:[Delivered]",
+    "Message": "message",
+    "MessageOf": "challengeId:uuid message",
+    "Waiting": "userAuthenticatorId:uuid challengeId?:uuid userId?:id actionCode? idempotencyKey?:id deviceId? "
+    "userAgent? ipAddress? expiresAt?:int custom?:obj user?:obj",
+    "Answered": "isVerified:bool",
+    "PushVerified": "isVerified:bool isConsumed:bool accessToken?",
+    "Shown": "challengeId:uuid expiresAt:time deviceCode",
+    "Scanned": "success:true ipAddress? userAgent? actionCode idempotencyKey:id custom?:obj user?:obj",
+    "QrCodeVerified": "isClaimed:bool isVerified:bool isConsumed:bool accessToken?",
+    "InAppVerified": "token userId:id userAuthenticatorId:uuid username?",
     "ActionConfiguration": f"actionCode:code tenantId defaultUserActionResult:outcome {_NARROWING} "
     "verificationWebhookUrl?:url lastActionCreatedAt?:time",
     "Rule": f"ruleId:uuid tenantId actionCode:code name description? isActive:bool priority:priority type:outcome "
@@ -135,6 +152,9 @@ class Note(NamedTuple):
 
 
 _CODE = "verificationCode"
+_KEY = "publicKey"
+_SIGNED = "challengeId publicKey signature"
+_ANSWER = f"{_SIGNED} approved:bool verificationCode?"
 _WHICH = "userAuthenticatorId?:uuid"
 _USER = f"{_CONTACT}emailVerified?:bool phoneNumberVerified?:bool {_NAMES}defaultVerificationMethod?:method"
 _RULE = f"name? description? isActive?:bool priority?:priority type?:outcome conditions?:any {_NARROWING}"
@@ -206,7 +226,9 @@ NOTES: dict[str, Note] = {
         "Rename one, or make it the default", "Authenticator", "name? isDefault?:bool"
     ),
     "DELETE client/user-authenticators/{authenticator}": Note("Remove one", "Success"),
-    "POST client/challenge": Note("Begin a sign-in whose user is not known", "Begun", "action:code idempotencyKey?:id"),
+    "POST client/challenge": Note(
+        "Begin a sign-in whose user is not known", "Begun", "action?:code idempotencyKey?:id"
+    ),
     "POST client/user-authenticators/passkey/registration-options": Note(
         "Begin to enrol a passkey", "Ceremony", "username? displayName? authenticatorAttachment?:attachment"
     ),
@@ -246,6 +268,24 @@ NOTES: dict[str, Note] = {
     "POST client/challenge/whatsapp": Note("Send a code by WhatsApp", "Begun", _WHICH),
     "POST client/verify/whatsapp": Note("Try that code", "ClientVerified", _CODE),
     "POST client/verify/recovery-code": Note("Use a recovery code", "ClientVerified", _CODE),
+    "POST client/challenge/push": Note("Ask the user's phones", "Pushed", "action?:code userAuthenticatorId?"),
+    "POST client/verify/push": Note("Whether the phone has answered", "PushVerified", "challengeId"),
+    "PATCH client/user-authenticators/push": Note(
+        "Change a phone's push token",
+        "PushToken",
+        "challengeId publicKey signature pushToken? resetExpiry?:bool",
+    ),
+    "POST client/user-authenticators/push/sign": Note("What to sign for that", "MessageOf", "", query=_KEY),
+    "POST client/user-authenticators/push/challenge/sign": Note(
+        "What to sign to see the push that waits", "Message", "", query=_KEY
+    ),
+    "GET client/user-authenticators/push/challenge": Note("The push that waits", "Waiting", query=_KEY),
+    "POST client/user-authenticators/push/challenge": Note("Approve or reject it", "Answered", _ANSWER),
+    "POST client/challenge/qr-code": Note("Show a QR code", "Shown", "action:code custom?:obj"),
+    "POST client/verify/qr-code": Note("Whether a phone has answered", "QrCodeVerified", "challengeId deviceCode"),
+    "POST client/user-authenticators/qr-code/challenge/claim": Note("Scan a QR code", "Scanned", _SIGNED),
+    "POST client/user-authenticators/qr-code/challenge": Note("Approve or reject it", "Answered", _ANSWER),
+    "POST client/verify/in-app": Note("Prove by the app that asks", "InAppVerified", _SIGNED),
     "GET client/public/{tenant}/.well-known/jwks": Note("The keys that verify tokens", "Keys"),
     # Management.
     "GET management/action-configurations": Note("All actions", "[ActionConfiguration]"),
@@ -298,6 +338,14 @@ NOTES: dict[str, Note] = {
     "PUT management/faults": Note("Switch one on", "Fault", "kind:fault delay?:seconds path? seconds?:seconds"),
     "DELETE management/faults": Note("Switch it off", "Fault"),
 }
+for _kind in device_key.KINDS:
+    NOTES |= {
+        f"GET client/user-authenticators/{_kind}": Note("Look a phone's key up", "DeviceKey", query=_KEY),
+        f"POST client/user-authenticators/{_kind}": Note(
+            "Enrol a phone's key", "DeviceKey", "publicKey deviceName? devicePlatform? pushToken?"
+        ),
+        f"POST client/user-authenticators/{_kind}/remove": Note("Remove it", "Removed", "publicKey signature"),
+    }
 NOTES |= {  # with a cookie that ties the ceremony to the browser
     f"{name}/web": NOTES[name]
     for name in (

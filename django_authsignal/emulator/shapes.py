@@ -119,6 +119,7 @@ def authenticator(row: Authenticator) -> dict[str, Any]:
             authenticatorAttachment=row.attachment,
             previousSmsChannel=row.sms_channel,
             displayName="" if row.credential_id else row.name,
+            devicePlatform=row.device_platform.upper(),
         ),
     }
     if row.user.default_method == row.method:

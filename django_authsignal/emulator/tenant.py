@@ -15,7 +15,12 @@ METHODS = (
     VerificationMethod.EMAIL_MAGIC_LINK,
     VerificationMethod.SMS,
     VerificationMethod.WHATSAPP,
+    VerificationMethod.PUSH,
+    VerificationMethod.QR_CODE,
+    VerificationMethod.IN_APP,
 )
+# The .NET SDK fails on a name that it does not know, so these are only told of users who have enrolled them.
+_UNKNOWN_TO_DOTNET = (VerificationMethod.QR_CODE, VerificationMethod.IN_APP)
 
 
 def settings() -> Tenant:
@@ -32,6 +37,11 @@ def is_offered(method: str) -> bool:
     if method == VerificationMethod.RECOVERY_CODE:
         return not settings().disable_recovery_codes
     return method not in _switched_off()
+
+
+def is_announced(method: str, enrolled: list[str]) -> bool:
+    """False for what an answer should not name, although the user may enrol it."""
+    return method not in _UNKNOWN_TO_DOTNET or method in enrolled
 
 
 def sms_channel() -> str:

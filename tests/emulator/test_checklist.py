@@ -188,7 +188,6 @@ def test_11_the_url_holds_a_question_mark_and_the_token_its_claims(emulator: Emu
     assert claims["other"].items() >= {"tenantId": "emulator", "actionCode": "signIn"}.items()
 
 
-@pytest.mark.xfail(reason="the hosted pages do not speak to a popup yet", strict=True)
 def test_12_the_hosted_page_may_be_framed_and_tells_its_opener(emulator: Emulator, user: str) -> None:
     url = emulator.track(user, "signIn", redirectUrl="https://app.example/cb")["url"]
     page = requests.get(f"{url}&mode=popup", timeout=9)
@@ -273,7 +272,6 @@ def test_15_a_webhook_is_signed_without_padding(
     assert parts == [["v2", expected]]
 
 
-@pytest.mark.xfail(reason="there are no device credentials yet", strict=True)
 def test_16_a_plus_in_a_public_key_may_arrive_as_a_space(emulator: Emulator, user: str) -> None:
     public_key = ""
     while "+" not in public_key:
@@ -307,7 +305,6 @@ def test_18_the_keys_are_published(emulator: Emulator) -> None:
     assert {(key["kty"], key["alg"]) for key in found["keys"]} == {("EC", "ES256"), ("RSA", "RS256")}
 
 
-@pytest.mark.xfail(reason="there is no WebSocket yet", strict=True)
 def test_18_the_websocket_is_open_to_the_tenants_browsers(emulator: Emulator) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     upgrade |= {"Sec-WebSocket-Key": base64.b64encode(b"x" * 16).decode(), "Origin": emulator.url}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django_authsignal.client.types import State, VerificationMethod
+from django_authsignal.client.types import VerificationMethod
 from django_authsignal.emulator import engine, fields
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.methods import ceremony
-from django_authsignal.emulator.models import Action, Authenticator, EmulatedUser, WebAuthnChallenge
+from django_authsignal.emulator.models import Authenticator, EmulatedUser, WebAuthnChallenge
 
 _KIND = ceremony.Kind(VerificationMethod.PASSKEY, name="Passkey", purpose="", discoverable=True, verifies_user=True)
 
@@ -92,15 +92,5 @@ def find(credential_ids: list[str]) -> Authenticator | None:
 
 
 def _sign_in(user: EmulatedUser, challenge: WebAuthnChallenge, device_id: str) -> Session:
-    """The session of a sign-in that began without a user; its action is made now, unless it named none."""
-    if not challenge.action_code:
-        return Session(user, None, frozenset(), "")
-    key = challenge.idempotency_key
-    row = Action.objects.filter(user=user, code=challenge.action_code, idempotency_key=key).first()
     given = {"device_id": fields.text({"deviceId": device_id}, "deviceId") or ""}
-    row = row or engine.create_action(user, challenge.action_code, key, given)
-    session = Session(user, row, frozenset(), "")
-    engine.require_allowed(session, VerificationMethod.PASSKEY)
-    # The proof was asked for here, whatever the outcome would have been for a track.
-    Action.objects.filter(pk=row.pk, state=State.ALLOW).update(state=State.CHALLENGE_REQUIRED)
-    return session
+    return engine.sign_in(user, challenge.action_code, challenge.idempotency_key, VerificationMethod.PASSKEY, given)
