@@ -10,7 +10,7 @@ from .install import MODULES
 
 SDK = MODULES / "@authsignal/browser/dist/index.min.js"
 # Of the <style> that the SDK's popup adds to the page; a console message names the new one when it has changed.
-POPUP_STYLE = "'sha256-unknown'"
+POPUP_STYLE = "'sha256-5Az4NQb6dubGZHm0w3ZAqADXELlINI1b9WNySRWe9W4='"
 HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Application</title><link rel="icon" href="data:,">
 <input autocomplete="username webauthn" aria-label="User name"><script src="/sdk.js"></script></html>"""
 

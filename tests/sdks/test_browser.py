@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,10 +11,11 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tests.emulator.conftest import App, Emulator, start, stop
 from tests.emulator.hosted_browser import add_passkey_device, chromium_running
+from tests.emulator.phone import phone_of
 
 from .page import Application
 
@@ -290,6 +293,128 @@ def confirm(page: Page, emulator: Emulator, address: str) -> None:
     tab.locator("button[value=confirm]").click()
     tab.wait_for_load_state()
     tab.close()
+
+
+# Push and QR codes, answered by a phone.
+
+
+@pytest.mark.parametrize("approved", [True, False], ids=["approved", "rejected"])
+def test_a_push_is_polled_until_the_phone_has_answered(sdk: Sdk, emulator: Emulator, user: str, approved: bool) -> None:
+    phone = phone_of(emulator, user, "push")
+    action = emulator.configure("CHALLENGE")
+    sdk.use(emulator.track(user, action)["token"])
+    asked = sdk("push.challenge", action=action)["challengeId"]
+    waiting = sdk("push.verify", challengeId=asked)
+    assert (waiting["isVerified"], waiting["isConsumed"]) == (False, False)
+    assert phone.waiting().json()["challengeId"] == asked
+    phone.answer(asked, approved)
+    done = sdk("push.verify", challengeId=asked)
+    assert (done["isVerified"], done["isConsumed"]) == (approved, True)
+    if approved:
+        assert proved_by(emulator, done["token"]) == "PUSH"
+
+
+@pytest.mark.parametrize("approved", [True, False], ids=["approved", "rejected"])
+@pytest.mark.parametrize("polling", [False, True], ids=["websocket", "polling"])
+def test_a_qr_code_tells_what_the_phone_does(
+    page: Page, sdk: Sdk, emulator: Emulator, user: str, polling: bool, approved: bool
+) -> None:
+    phone, action = phone_of(emulator, user, "qr-code"), emulator.configure("CHALLENGE")
+    asked = page.evaluate(QR_CODE, {"action": action, "polling": polling, "pollInterval": 200})["data"]["challengeId"]
+    assert phone.claim(asked).status_code == 200
+    heard(page, 1)
+    phone.answer(asked, approved)
+    states = heard(page, 2)
+    assert [state for state, _ in states] == ["claimed", "approved" if approved else "rejected"]
+    if approved:
+        answer = emulator.validate(states[1][1], action=action)
+        assert (answer["isValid"], answer["userId"], answer["verificationMethod"]) == (True, user, "QR_CODE")
+    page.evaluate("() => sdk.qrCode.disconnect()")
+
+
+QR_CODE = """options => {
+  window.states = [];
+  return sdk.qrCode.challenge({...options, onStateChange: (state, token) => window.states.push([state, token])});
+}"""
+
+
+def heard(page: Page, count: int) -> Any:
+    """The states that the SDK told, once there are so many."""
+    deadline = time.monotonic() + 10
+    while len(states := page.evaluate("() => window.states")) < count:
+        assert time.monotonic() < deadline, states
+        page.wait_for_timeout(50)
+    return states
+
+
+# The hosted pages, opened by the SDK.
+
+
+@pytest.fixture
+def hosted(emulator: Emulator, application: Application, user: str, enrol_app: Callable[[str], App]) -> Hosted:
+    """A challenge of a user with an authenticator app, on the hosted page."""
+    app = enrol_app(user)
+    return Hosted(emulator.track(user, emulator.configure("CHALLENGE"), redirectUrl=application.url)["url"], app)
+
+
+@dataclass
+class Hosted:
+    url: str
+    app: App
+
+    def prove(self, place: Page | FrameLocator) -> None:
+        place.locator("#code").fill(self.app.code())
+        place.get_by_role("button", name="Continue", exact=True).click()
+
+
+LAUNCH = "([url, options]) => { window.launched = sdk.launch(url, options) }"
+
+
+def test_launch_goes_to_the_page_and_comes_back_with_the_token(
+    page: Page, emulator: Emulator, application: Application, hosted: Hosted
+) -> None:
+    page.evaluate(LAUNCH, [hosted.url, {"mode": "redirect"}])
+    hosted.prove(page)
+    page.wait_for_url(f"{application.url}/?token=*")
+    assert proved_by(emulator, page.url.partition("token=")[2]) == "AUTHENTICATOR_APP"
+
+
+def test_launch_in_a_popup_resolves_with_the_token_and_closes_it(
+    page: Page, emulator: Emulator, hosted: Hosted
+) -> None:
+    page.evaluate(LAUNCH, [hosted.url, {"mode": "popup"}])
+    hosted.prove(page.frame_locator("#__authsignal-popup-iframe"))
+    assert proved_by(emulator, page.evaluate("() => window.launched")["token"]) == "AUTHENTICATOR_APP"
+    expect(page.locator("#__authsignal-popup-iframe")).to_have_count(0)
+
+
+def test_the_popup_is_as_high_as_its_page(page: Page, hosted: Hosted) -> None:
+    page.evaluate(LAUNCH, [hosted.url, {"mode": "popup"}])
+    frame = page.locator("#__authsignal-popup-iframe")
+    expect(frame).to_have_class(re.compile("as-iframe-ready"))
+    inside = page.frame_locator("#__authsignal-popup-iframe").locator("#widget_container")
+    expect(inside).to_be_visible()
+    height = inside.evaluate("element => element.getBoundingClientRect().height")
+    page.wait_for_timeout(300)
+    assert abs(frame.bounding_box()["height"] - height) <= 2
+
+
+def test_a_popup_that_is_left_resolves_without_a_token(page: Page, hosted: Hosted) -> None:
+    page.evaluate(LAUNCH, [hosted.url, {"mode": "popup"}])
+    frame = page.frame_locator("#__authsignal-popup-iframe")
+    expect(frame.locator("#code")).to_be_visible()
+    frame.get_by_role("link", name="Cancel").click()
+    assert page.evaluate("() => window.launched") == {"token": None}
+
+
+def test_launch_in_a_window_resolves_with_the_token_and_closes_it(
+    page: Page, emulator: Emulator, hosted: Hosted
+) -> None:
+    with page.expect_popup() as opened:
+        page.evaluate(LAUNCH, [hosted.url, {"mode": "window"}])
+    hosted.prove(opened.value)
+    assert proved_by(emulator, page.evaluate("() => window.launched")["token"]) == "AUTHENTICATOR_APP"
+    assert opened.value.is_closed()
 
 
 # Errors.
