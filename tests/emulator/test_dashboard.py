@@ -13,6 +13,7 @@ import requests
 
 from .conftest import App, Emulator
 
+UNKNOWN = "8c0f5d3e-1b7a-4d0e-9a6b-2f4c81d7e950"
 ATTACK = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'"
 
 
@@ -210,9 +211,9 @@ def test_what_proves_who_somebody_is_is_not_shown(
         "/?state=%F0%9F%98%80",
         "/actions/99999999999999999999999/",
         "/actions/0/",
-        f"/users/{uuid.uuid4()}/",
+        f"/users/{UNKNOWN}/",
         "/rules/nobody-tracked-this/",
-        f"/rules/nobody-tracked-this/{uuid.uuid4()}/",
+        f"/rules/nobody-tracked-this/{UNKNOWN}/",
         "/webhooks/deliveries/999999999999999999999/",
         "/webhooks/?state=x&type=y&before=x",
     ],
