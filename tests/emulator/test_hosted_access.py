@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from .authenticator import SoftwareAuthenticator
 from .conftest import App as AuthenticatorApp
 from .conftest import Emulator, enrol_passkey
-from .hosted_browser import App, add_passkey_device, chromium_running
+from .hosted_browser import App, add_passkey_device
 
 pytestmark = pytest.mark.e2e
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -26,12 +26,6 @@ RUN = """async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'w
 SMALL = """() => [...document.querySelectorAll('button, a, summary')].filter(one => one.checkVisibility()).filter(one =>
 { const box = one.getBoundingClientRect(); return Math.min(box.width, box.height) < 24 }).map(one => one.outerHTML)"""
 MANAGE = "add:authenticators update:authenticators remove:authenticators"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium_running() as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,45 +13,10 @@ from playwright.sync_api import Browser, expect
 from .authenticator import SoftwareAuthenticator
 from .conftest import App as AuthenticatorApp
 from .conftest import Emulator, enrol_passkey
-from .hosted_browser import App, Visitor, add_passkey_device, chromium_running, visitor
+from .hosted_browser import App, Visitor, add_passkey_device, visitor
 
 pytestmark = pytest.mark.e2e
 MANAGE = "add:authenticators update:authenticators remove:authenticators"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium_running() as running:
-        yield running
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    running = App()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def visit(browser: Browser, app: App) -> Iterator[Visitor]:
-    context = browser.new_context()
-    made = visitor(context, app)
-    yield made
-    context.close()
-    assert not made.complaints
-
-
-@pytest.fixture
-def user_app(enrol_app: Callable[[str], AuthenticatorApp], user: str) -> AuthenticatorApp:
-    return enrol_app(user)
-
-
-@pytest.fixture
-def track(emulator: Emulator, user: str, app: App) -> Callable[..., Any]:
-    def tracked(outcome: str = "CHALLENGE", **attributes: Any) -> Any:
-        return emulator.track(user, emulator.configure(outcome), redirectUrl=app.callback, **attributes)
-
-    return tracked
 
 
 def owned(emulator: Emulator, user: str) -> Any:
