@@ -17,8 +17,11 @@ from typing import Any
 import pyotp
 import pytest
 import requests
+from playwright.sync_api import Browser
 
 from .authenticator import SoftwareAuthenticator
+from .hosted_browser import App as WebApp
+from .hosted_browser import Visitor, chromium_running, visitor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -171,3 +174,44 @@ def enrol_passkey(emulator: Emulator, token: str, authenticator: SoftwareAuthent
     options = emulator.call("user-authenticators/passkey/registration-options", token, {})
     body = {"registrationCredential": authenticator.create(options["options"]), "challengeId": options["challengeId"]}
     return emulator.call("user-authenticators/passkey", token, body)
+
+
+# The hosted pages in a browser. The application is on 127.0.0.1 and the emulator on localhost: truly cross-site.
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium_running() as running:
+        yield running
+
+
+@pytest.fixture
+def app() -> Iterator[WebApp]:
+    running = WebApp()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, app: WebApp) -> Iterator[Visitor]:
+    context = browser.new_context()
+    made = visitor(context, app)
+    yield made
+    context.close()
+    assert not made.complaints
+
+
+@pytest.fixture
+def track(emulator: Emulator, user: str, app: WebApp) -> Callable[..., Any]:
+    """Tracks a new action of the user that comes back to the app."""
+
+    def tracked(outcome: str = "CHALLENGE", **attributes: Any) -> Any:
+        action = emulator.configure(outcome)
+        return emulator.track(user, action, redirectUrl=app.callback, **attributes)
+
+    return tracked
+
+
+@pytest.fixture
+def user_app(enrol_app: Callable[[str], App], user: str) -> App:
+    return enrol_app(user)

@@ -12,31 +12,9 @@ from playwright.sync_api import Browser, expect
 
 from .conftest import App as AuthenticatorApp
 from .conftest import Emulator
-from .hosted_browser import App, Visitor, add_passkey_device, chromium_running, visitor
+from .hosted_browser import App, Visitor, add_passkey_device, visitor
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium_running() as running:
-        yield running
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    running = App()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def visit(browser: Browser, app: App) -> Iterator[Visitor]:
-    context = browser.new_context()
-    made = visitor(context, app)
-    yield made
-    context.close()
-    assert not made.complaints
 
 
 @pytest.fixture
@@ -44,22 +22,6 @@ def without_script(browser: Browser, app: App) -> Iterator[Visitor]:
     context = browser.new_context(java_script_enabled=False)
     yield visitor(context, app)
     context.close()
-
-
-@pytest.fixture
-def track(emulator: Emulator, user: str, app: App) -> Callable[..., Any]:
-    """Tracks a new action of the user that comes back to the app."""
-
-    def tracked(outcome: str = "CHALLENGE", **attributes: Any) -> Any:
-        action = emulator.configure(outcome)
-        return emulator.track(user, action, redirectUrl=app.callback, **attributes)
-
-    return tracked
-
-
-@pytest.fixture
-def user_with_app(enrol_app: Callable[[str], AuthenticatorApp], user: str) -> AuthenticatorApp:
-    return enrol_app(user)
 
 
 def state(emulator: Emulator, token: str) -> str:
@@ -117,18 +79,18 @@ def test_an_authenticator_app_is_enrolled_by_the_secret_shown(
 def test_a_code_of_the_app_proves_a_step(
     emulator: Emulator,
     track: Callable[..., Any],
-    user_with_app: AuthenticatorApp,
+    user_app: AuthenticatorApp,
     request: pytest.FixtureRequest,
     script: bool,
 ) -> None:
     visit: Visitor = request.getfixturevalue("visit" if script else "without_script")
     visit.open(track()["url"])
-    visit.type_code(user_with_app.code(), "Continue")
+    visit.type_code(user_app.code(), "Continue")
     assert state(emulator, visit.returned()["token"][0]) == "CHALLENGE_SUCCEEDED"
 
 
 def test_a_wrong_code_is_told_beside_its_field(
-    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user_with_app: AuthenticatorApp
+    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user_app: AuthenticatorApp
 ) -> None:
     tracked = track()
     visit.open(tracked["url"])
@@ -178,7 +140,7 @@ def test_a_recovery_code_proves_a_step_by_another_way(
 
 
 def test_cancel_comes_back_with_nothing_proved(
-    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user_with_app: AuthenticatorApp
+    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user_app: AuthenticatorApp
 ) -> None:
     visit.open(track()["url"])
     visit.follow("Cancel")
@@ -186,7 +148,7 @@ def test_cancel_comes_back_with_nothing_proved(
 
 
 def test_the_scope_lets_an_enrolled_user_add_another_way(
-    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user_with_app: AuthenticatorApp
+    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user_app: AuthenticatorApp
 ) -> None:
     add_passkey_device(visit.page)
     visit.open(track("ALLOW", scope="add:authenticators")["url"])
@@ -199,7 +161,7 @@ def test_the_scope_lets_an_enrolled_user_add_another_way(
 
 
 def test_without_the_scope_an_enrolled_user_adds_nothing(
-    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user_with_app: AuthenticatorApp
+    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user_app: AuthenticatorApp
 ) -> None:
     answer = requests.get(f"{emulator.url}/challenge/add/passkey/", {"token": track()["token"]}, timeout=10)
     assert answer.status_code == 403
@@ -216,11 +178,11 @@ def test_a_closed_action_says_so_and_leads_back(
 
 
 def test_a_finished_action_is_only_sent_on(
-    visit: Visitor, track: Callable[..., Any], user_with_app: AuthenticatorApp
+    visit: Visitor, track: Callable[..., Any], user_app: AuthenticatorApp
 ) -> None:
     tracked = track()
     visit.open(tracked["url"])
-    visit.type_code(user_with_app.code(), "Continue")
+    visit.type_code(user_app.code(), "Continue")
     visit.returned()
     visit.open(tracked["url"])
     expect(visit.page.get_by_role("heading", level=1)).to_have_text("Already done")

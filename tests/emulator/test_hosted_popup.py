@@ -12,26 +12,13 @@ from playwright.sync_api import Browser, Frame, Page, expect
 
 from .conftest import App as AuthenticatorApp
 from .conftest import Emulator
-from .hosted_browser import App, chromium_running
+from .hosted_browser import App
 
 pytestmark = pytest.mark.e2e
 LISTEN = "window.heard = []; addEventListener('message', e => window.heard.push([e.origin, e.data]))"
 FRAME = """url => { const frame = document.createElement('iframe'); frame.src = url; frame.name = 'authsignal';
 document.body.append(frame) }"""
 ELSEWHERE = "https://app.example/back"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium_running() as running:
-        yield running
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    running = App()
-    yield running
-    running.close()
 
 
 @pytest.fixture
@@ -44,11 +31,6 @@ def page(browser: Browser, app: App) -> Iterator[Page]:
     opened.evaluate(LISTEN)
     yield opened
     context.close()
-
-
-@pytest.fixture
-def user_app(enrol_app: Callable[[str], AuthenticatorApp], user: str) -> AuthenticatorApp:
-    return enrol_app(user)
 
 
 @pytest.fixture
