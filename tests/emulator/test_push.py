@@ -177,11 +177,12 @@ def test_pushes_are_limited_so_that_nobody_is_worn_down(emulator: Emulator, user
     assert (answer.status_code, refused(answer)) == (429, "too_many_requests")
 
 
-def test_a_push_is_in_the_inbox_with_a_link_to_the_phone(emulator: Emulator, user: str, phone: Phone) -> None:
+def test_a_push_is_in_the_inbox(emulator: Emulator, user: str, phone: Phone) -> None:
     action, token = challenged(emulator, user)
     ask(emulator, token, action)
     message = requests.get(f"{emulator.url}/inbox.json", {"to": user}, timeout=9).json()[0]
-    assert (message["channel"], message["url"]) == ("push", f"{emulator.url}/phone/")
+    assert (message["channel"], message["subject"]) == ("push", "Is this you?")
+    assert action in message["body"]
 
 
 def test_a_push_without_a_phone_or_for_another_action_is_refused(emulator: Emulator, user: str, phone: Phone) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
@@ -40,7 +39,6 @@ def challenge(asker: Asker, session: Session, code: str, authenticator_id: str |
             session.user.user_id[:320],
             subject="Is this you?",
             body=f"Somebody asks for {row.action_code}. Open your phone to approve or reject it.",
-            url=f"{settings.PUBLIC_URL}/phone/",
             method=_METHOD,
             user=session.user,
             action=row.action,

@@ -9,9 +9,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from typing import Any
-from urllib.parse import urlencode
-
-from django.conf import settings
 
 from django_authsignal.client.types import VerificationMethod
 from django_authsignal.emulator import http, tenant
@@ -31,11 +28,6 @@ def challenge(asker: Asker, code: str, custom: dict[str, Any] | None) -> tuple[D
     digest = _digest(device_code)
     row = device_challenge.create(_METHOD, asker, code, UNCLAIMED, custom=custom, device_code_digest=digest)
     return row, device_code
-
-
-def content(challenge_id: str) -> str:
-    """What the picture holds: a link, so that any camera opens the page that plays the phone."""
-    return f"{settings.PUBLIC_URL}/phone/?{urlencode({'challenge': challenge_id})}"
 
 
 def verify(challenge_id: str, device_code: str) -> dict[str, Any]:
