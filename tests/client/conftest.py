@@ -141,6 +141,21 @@ def listening(work: Callable[[socket.socket], None]) -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
+def read_request(conn: socket.socket) -> bytes:
+    """One request, headers and body. A server that closes on unread bytes resets the connection: another failure."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = conn.recv(65536)
+        if not piece:
+            return data
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+    while len(body) < length and (piece := conn.recv(65536)):
+        body += piece
+    return head + b"\r\n\r\n" + body
+
+
 def silent(conn: socket.socket) -> None:
     """Reads nothing, says nothing."""
     time.sleep(5)
@@ -150,7 +165,7 @@ def drip(text: bytes) -> Callable[[socket.socket], None]:
     """Reads a request, then says one byte after another."""
 
     def work(conn: socket.socket) -> None:
-        conn.recv(65536)
+        read_request(conn)
         for byte in text:
             conn.sendall(bytes([byte]))
             time.sleep(0.1)

@@ -32,7 +32,7 @@ from django_authsignal.client import (
 )
 from django_authsignal.client.types import moment
 
-from .conftest import SECRET, Server, listening
+from .conftest import SECRET, Server, listening, read_request
 
 TRACKED = {
     "state": "CHALLENGE_REQUIRED",
@@ -297,7 +297,7 @@ def test_a_compressed_bomb_costs_neither_memory_nor_time(client: Client, server:
 
 def test_an_answer_that_breaks_off_is_unreadable() -> None:
     def work(conn: Any) -> None:
-        conn.recv(65536)
+        read_request(conn)
         conn.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"state":"ALLOW"}')
 
     with listening(work) as port, pytest.raises(UnreadableResponse, match="broke off"):
@@ -320,7 +320,7 @@ def test_an_answer_that_breaks_off_is_unreadable() -> None:
 )
 def test_an_answer_that_is_not_http_is_unreadable(text: bytes) -> None:
     def work(conn: Any) -> None:
-        conn.recv(65536)
+        read_request(conn)
         conn.sendall(text)
 
     with listening(work) as port, pytest.raises(UnreadableResponse):
@@ -332,7 +332,7 @@ def test_what_follows_an_answer_is_not_the_next_ones() -> None:
     planted = b'HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n{"state": "ALLOW"}'
 
     def work(conn: Any) -> None:
-        while conn.recv(65536):
+        while read_request(conn):
             conn.sendall(honest + planted)
 
     with listening(work) as port, Client(SECRET, api_url=f"http://127.0.0.1:{port}") as client:
@@ -400,7 +400,7 @@ def test_a_refusal_stays_one_whatever_its_text(
 
 def test_a_refusal_that_breaks_off_stays_one() -> None:
     def work(conn: Any) -> None:
-        conn.recv(65536)
+        read_request(conn)
         conn.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\n{")
 
     with listening(work) as port, pytest.raises(Forbidden):
