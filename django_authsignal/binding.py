@@ -18,6 +18,7 @@ from .policy import Policy
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 MAX_EXPONENT = 308  # what a double holds
+MAX_DIGITS = 320  # of a number written as text; a longer one is compared as text
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
@@ -155,7 +156,7 @@ def _text(value: str) -> str:
     # does "0123", which is another account than "123".
     plain = text.lstrip("-")
     zero_led = plain[:1] == "0" and plain[1:2].isdigit()
-    if text.isascii() and len(text) <= 40 and plain.replace(".", "", 1).isdigit() and not zero_led:
+    if text.isascii() and len(text) <= MAX_DIGITS and plain.replace(".", "", 1).isdigit() and not zero_led:
         try:
             return _number(Decimal(text))
         except InvalidOperation:
