@@ -122,6 +122,7 @@ def _still_theirs(request: HttpRequest, row: Challenge, question: Question) -> b
         and row.return_to == addresses.local(request, question.return_to)
         and same(row.fingerprint, fingerprint(question.user))
         and row.tenant == option("TENANT_ID", request)
+        and (not row.enrolls or _may_enroll(request, question))
     )
 
 
@@ -172,11 +173,12 @@ def _track(
         return ledger.deny(request, question, row, "refused")
     session.reload(request)
     row.state = str(tracked.state)[:64]
-    move = TABLE.get((str(tracked.state), _enrolled(tracked, question.policy)), "deny")
+    enrolled = _enrolled(tracked, question.policy)
+    move = TABLE.get((str(tracked.state), enrolled), "deny")
     if question.kind == Kind.SETTINGS and move in ("on_allow", "unenrolled"):
         move = "challenge"  # nothing is let through by it: it opens a page, and its return gives no pass
-    if question.kind == Kind.PASSWORDLESS and move != "challenge":
-        move = "deny"  # somebody who only gave a name: no review's release may sign them in without a proof
+    if question.kind == Kind.PASSWORDLESS and (move, enrolled) != ("challenge", "yes"):
+        move = "deny"  # somebody who only gave a name: no review may release them, and they may not enrol
     if observing:
         row.reason = f"observed: {move}"[:64]
         return ledger.close(request, question, row, Status.ALLOWED, Verdict.PASS)
@@ -217,6 +219,7 @@ def _challenge(request: HttpRequest, question: Question, row: Challenge, tracked
             "Add its host to AUTHSIGNAL['HOSTED_HOSTS'] if it is yours."
         )
         return ledger.deny(request, question, row, "foreign_page")
+    row.enrolls |= not tracked.is_enrolled  # whatever the state is called, their page then offers to enrol
     row.save(force_insert=True)
     ledger.remember(request, question, row, url=str(tracked.url), token=tracked.token or "")
     browser.remember_start(request, row.pk)

@@ -11,9 +11,18 @@ from .models import revoke_open
 
 def logged_in(sender: Any, *, request: HttpRequest | None = None, user: AbstractBaseUser, **kwargs: Any) -> None:
     """Writes the sign-in pass that this very request earned; any other login leaves the session without one."""
-    if request is not None and hasattr(request, "session"):
+    if request is None or not hasattr(request, "session"):
+        return
+    if request.META and not _taken_over(request, user):  # without META it came from no browser: force_login()
         session.logged_in(request)
-        ledger.grant_at_login(request, user)
+    ledger.grant_at_login(request, user)
+
+
+def _taken_over(request: HttpRequest, user: AbstractBaseUser) -> bool:
+    """True when somebody else was signed in until now: staff who log in as a user are not to enrol for them."""
+    # Django keeps here whom the session named; `login()` has replaced request.user already.
+    before = [getattr(request, name, None) for name in ("_cached_user", "_acached_user")]
+    return any(one is not None and one.is_authenticated and one != user for one in before)
 
 
 def logged_out(sender: Any, *, user: AbstractBaseUser | None = None, **kwargs: Any) -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
@@ -90,7 +91,7 @@ def _store(request: HttpRequest) -> dict[str, Any]:
 
 
 def _part(request: HttpRequest, name: str) -> dict[str, Any]:
-    """The passes or the open challenges. What an older version or another hand wrote in another form is none."""
+    """One part of what is kept here. What an older version or another hand wrote in another form is none."""
     found = _store(request).get(name)
     return found if isinstance(found, dict) else {}
 
@@ -300,25 +301,42 @@ def authenticators_seen(request: HttpRequest, ids: Iterable[str]) -> None:
 
 
 def password_proved(request: HttpRequest, at: float | None = None) -> None:
-    """Writes that the password was proved in this session, at Unix seconds `at` or now."""
-    _write(request, password_at=time.time() if at is None else at)
+    """Writes that the signed-in user proved their password, at Unix seconds `at` or now."""
+    _write(request, password=_shown(request, at))
 
 
 def logged_in(request: HttpRequest) -> None:
     """Writes that `login()` was just called, by whatever way of signing in."""
-    _write(request, login_at=time.time())
+    _write(request, login=_shown(request))
+
+
+def _shown(request: HttpRequest, at: float | None = None) -> dict[str, Any]:
+    # Who and in which browser: a copied session cookie must not enrol while the owner's password is fresh.
+    return {
+        "at": time.time() if at is None else at,
+        "user": request.session.get(SESSION_KEY),
+        "browser": browser.ensure(request),
+    }
 
 
 def password_is_recent(request: HttpRequest) -> bool:
-    """True when the password was proved in this session within the last 300 s."""
-    return _is_recent(request, "password_at")
+    """True when the signed-in user proved their password in this browser within the last 300 s."""
+    return _is_recent(request, "password")
 
 
 def login_is_recent(request: HttpRequest) -> bool:
-    """True when this session was logged in within the last 300 s."""
-    return _is_recent(request, "login_at")
+    """True when the signed-in user logged in in this browser within the last 300 s."""
+    return _is_recent(request, "login")
 
 
 def _is_recent(request: HttpRequest, name: str) -> bool:
-    at = _store(request).get(name)
-    return isinstance(at, int | float) and -SKEW <= time.time() - at < PASSWORD_AGE
+    shown = _part(request, name)
+    at, user, where = shown.get("at"), shown.get("user"), shown.get("browser")
+    return (
+        isinstance(at, int | float)
+        and -SKEW <= time.time() - at < PASSWORD_AGE
+        and isinstance(user, str)
+        and user == request.session.get(SESSION_KEY)
+        and isinstance(where, str)
+        and same(where, browser.current(request))
+    )

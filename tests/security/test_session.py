@@ -1,6 +1,5 @@
 """Sessions: nobody is signed in before the proof, and a pass ends with what it was given for."""
 
-from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -11,7 +10,6 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.test import RequestFactory
 from django.urls import reverse
-from django.utils import timezone
 
 from django_authsignal import models
 from django_authsignal.decision import ChallengeRequired
@@ -134,20 +132,6 @@ def test_a_session_logged_in_in_another_way_holds_no_sign_in_pass(adas, colour):
     assert "authsignal.com" in answer.headers["Location"]
     adas.prove()
     assert adas.get(f"{colour}members/").content == b"members"
-
-
-def test_a_session_left_alone_cannot_be_used_to_enrol(adas, authsignal, time_machine):
-    authsignal.unenrolled()
-    time_machine.move_to(timezone.now() + timedelta(seconds=301))
-    assert adas.get("/members/").status_code == 403
-    assert newest().reason == "not_enrolled"
-
-
-def test_a_session_logged_in_just_now_in_another_way_may_enrol(adas, authsignal):
-    authsignal.unenrolled()
-    assert adas.get("/members/").status_code == 302
-    adas.prove()
-    assert adas.get("/members/").content == b"members"
 
 
 def test_a_proof_asked_of_a_signed_in_session_signs_nobody_in_once_that_session_is_gone(adas, settings):
