@@ -16,7 +16,7 @@ from .client import ConfigurationError
 from .conf import get_settings
 from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Question, Verdict
 from .models import Challenge, Kind, Status
-from .policy import Bind, Policy, get_policy
+from .policy import Bind, Policy, get_policy, label_for
 from .steps import Steps
 
 EMPTY: Mapping[str, Any] = {}
@@ -102,9 +102,12 @@ class RequestGate:
         return None if user is None else question_for(self._request, user, policy)
 
     def _known(self, question: Question) -> Decision | None:
-        """What can be said without a call: a pass, or, in a transaction, that the middleware must ask outside it."""
+        """What can be said without a call: a pass, a forgery, or that the middleware must ask outside the transaction."""
         if flow.peek(self._request, question.user, question.policy, question.bound):
             return Decision(Verdict.PASS, question.policy.action)
+        if responses.refuse_forged(self._request):
+            label = label_for(question.policy, {})
+            return Decision(Verdict.DENY, question.policy.action, label=label, reason="forged")
         if steps.in_transaction():
             _must_be_guarded(self.guarded, question.policy)
             _must_be_spendable_ahead(question.policy)

@@ -16,11 +16,12 @@ from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
-from . import browser
-from .binding import SAFE_METHODS
+from . import addresses, browser
+from .binding import FORM_TYPES, SAFE_METHODS
 from .decision import Decision, Verdict
 
 STEP_UP_HEADER = 'Bearer error="insufficient_user_authentication"'
+SIMPLE_TYPES = (*FORM_TYPES, "text/plain", "")  # bodies that any site may send: Fetch standard, CORS-safelisted
 FRAMES = ("iframe", "frame", "embed", "object")
 # code, status, title of each problem+json answer
 PROBLEMS = {
@@ -247,14 +248,25 @@ def _view(request: HttpRequest) -> HttpResponse:
 
 
 def refuse_forged(request: HttpRequest) -> HttpResponseBase | None:
-    """Django's 403 when an unsafe page request does not pass Django's own CSRF check, else None.
+    """Django's 403 when a request that another site could have sent does not pass Django's own CSRF check, else None.
 
-    Asked before any answer of ours to a form: a view that is csrf_exempt, or whose csrf_protect sits inside our
-    decorator, has not been checked yet, and a page of ours must not launder a cross-site POST.
+    Asked before any answer of ours, and before a proof is spent: a view that is csrf_exempt, or whose csrf_protect
+    sits inside our decorator, has not been checked yet, and a page of ours must not launder a cross-site POST.
     """
-    if request.method in SAFE_METHODS or not wants_page(request):
+    if request.method in SAFE_METHODS or not (wants_page(request) or _may_be_a_strangers(request)):
         return None
     checker = CsrfViewMiddleware(_view)
     request.csrf_processing_done = False  # type: ignore[attr-defined]
     checker.process_request(request)
     return checker.process_view(request, _view, (), {})
+
+
+def _may_be_a_strangers(request: HttpRequest) -> bool:
+    """True for a fetch that browsers send without asking first (no preflight), from another site's page."""
+    if request.method != "POST" or request.content_type not in SIMPLE_TYPES or is_htmx(request):
+        return False
+    site = request.headers.get("Sec-Fetch-Site")
+    if site:
+        return site not in ("same-origin", "none")
+    source = request.headers.get("Origin") or request.headers.get("Referer")
+    return bool(source) and not addresses.local(request, source)
