@@ -37,6 +37,14 @@ def test_login_includes_the_proof_and_a_wrong_password_stays_wrong(client, ada, 
 
 
 @pytest.mark.django_db
+def test_a_project_that_develops_without_a_key_runs_its_tests_without_one(client, ada, authsignal, settings):
+    settings.AUTHSIGNAL = {key: value for key, value in settings.AUTHSIGNAL.items() if key != "API_SECRET_KEY"}
+    client.force_login(ada)
+    assert client.get("/withdraw/", headers=PAGE).status_code == 302
+    assert [call.action for call in authsignal.calls] == ["withdrawFunds"]
+
+
+@pytest.mark.django_db
 def test_a_pass_over_https_counts_too(client, ada, authsignal):
     client.force_login(ada)
     client.pass_challenge("withdrawFunds")
