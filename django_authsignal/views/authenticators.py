@@ -78,9 +78,12 @@ def _line(item: Authenticator, *, removable: bool) -> Line:
         "EMAIL_OTP": gettext("Code by e-mail"),
         "EMAIL_MAGIC_LINK": gettext("Link by e-mail"),
         "SMS": gettext("Code by text message"),
+        "WHATSAPP": gettext("Code by WhatsApp"),
+        "PUSH": gettext("Your phone"),
         "SECURITY_KEY": gettext("Security key"),
+        "RECOVERY_CODE": gettext("Recovery codes"),
     }
-    label = names.get(item.verification_method, item.verification_method)
+    label = names.get(item.verification_method) or item.verification_method.replace("_", " ").capitalize()
     return Line(
         id=item.user_authenticator_id,
         label=label,
@@ -93,7 +96,8 @@ def _line(item: Authenticator, *, removable: bool) -> Line:
 
 def _remove(request: HttpRequest, authenticator_id: str) -> str:
     own = _own(request)
-    if authenticator_id not in {item.user_authenticator_id for item in own}:
+    chosen = next((item for item in own if item.user_authenticator_id == authenticator_id), None)
+    if chosen is None:
         return gettext("That was not among your ways to prove it is you. Nothing was removed.")
     if len(own) < 2:
         return gettext("This is the last way you have. Add another one first.")
@@ -101,7 +105,8 @@ def _remove(request: HttpRequest, authenticator_id: str) -> str:
     # What was proved with it may no longer count, and what waits for a proof must not be finished with it.
     revoke_open(str(request.user.pk))
     session.drop(request)
-    return gettext("It was removed.")
+    removed = _line(chosen, removable=False).label
+    return gettext("Removed: %(name)s. What was proved with it no longer counts.") % {"name": removed}
 
 
 def _add(request: HttpRequest) -> HttpResponse:

@@ -45,6 +45,17 @@ def test_removing_one_drops_passes_and_open_challenges(manager, ada, authsignal)
     assert manager.get(URL).status_code == 302
 
 
+def test_the_page_says_what_was_removed(manager, ada, authsignal):
+    page = manager.post(URL, {"remove": ids(authsignal, ada)[1]})
+    assert page.context["notice"] == "Removed: Code by e-mail. What was proved with it no longer counts."
+
+
+def test_a_way_of_proof_without_a_name_of_ours_is_shown_in_words(manager, ada, authsignal):
+    authsignal.client.enroll_verified_authenticator(str(ada.pk), verification_method="PALM_BIOMETRICS_RR")
+    labels = [line.label for line in manager.get(URL).context["authenticators"]]
+    assert labels == ["Passkey", "Code by e-mail", "Palm biometrics rr"]
+
+
 def test_the_last_one_is_not_removed(manager, ada, authsignal):
     left, gone = ids(authsignal, ada)
     manager.post(URL, {"remove": gone})
