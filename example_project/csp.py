@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 POLICY = "; ".join(
@@ -20,12 +21,16 @@ POLICY = "; ".join(
 
 
 class ContentSecurityPolicyMiddleware:
-    """Put the policy on every answer, the admin's pages included, unless a view has set its own."""
+    """Put the policy on every answer, the admin's pages included, unless a view has set its own.
+
+    Django's own error pages of DEBUG stay without: their styles are inline.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        if not (settings.DEBUG and response.status_code in (404, 500)):
+            response.headers.setdefault("Content-Security-Policy", POLICY)
         return response

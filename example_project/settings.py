@@ -28,6 +28,7 @@ EMULATOR_URL = f"http://localhost:{EMULATOR_PORT}"
 AUTHSIGNAL: dict[str, Any] = {
     "ACTIONS": {
         "withdrawFunds": {"MAX_AGE": 300, "LABEL": "Withdraw money"},  # seconds
+        "manageAuthenticators": {"LABEL": "Manage ways to prove it is you"},
     },
 }
 if "EMULATOR_PORT" in os.environ:

@@ -8,3 +8,7 @@ class BankConfig(AppConfig):
 
     name = "example_project.bank"
     verbose_name = "Kittiwake Bank"
+
+    def ready(self) -> None:
+        """Listen for proofs."""
+        from example_project.bank import proofs  # noqa: F401, PLC0415 -- its receiver needs the ledger's model

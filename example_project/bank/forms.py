@@ -22,9 +22,9 @@ class SignInForm(AuthenticationForm):
 
 
 class SignUpForm(BaseUserCreationForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A user name, an e-mail address for codes, and a password."""
+    """A username, an e-mail address for codes, and a password."""
 
-    email = forms.EmailField(label="E-mail", help_text="For codes. Nothing is really sent: see the emulator's inbox.")
+    email = forms.EmailField(label="E-mail", help_text="For codes. They go to the inbox of the emulator, nowhere else.")
 
     class Meta(BaseUserCreationForm.Meta):
         model = User
@@ -48,6 +48,7 @@ class WithdrawForm(forms.Form):
         decimal_places=2,
         label="Amount in pounds",
         help_text=f"Up to £{WITHDRAWAL_LIMIT:,.0f} at a time.",
+        template_name="bank/amount_field.html",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "autofocus": True}),
         error_messages={
             "required": "Write how much you want to take out.",

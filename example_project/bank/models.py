@@ -1,10 +1,12 @@
 """An account, and the lines of its statement."""
 
 import uuid
+from datetime import date
 from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 
 class Account(models.Model):
@@ -37,6 +39,8 @@ class Entry(models.Model):
     text = models.CharField(max_length=60)
     # What the form carried: a second click, or a reload, finds the entry of the first one.
     nonce = models.UUIDField(default=uuid.uuid4, editable=False)
+    # The ledger's row of the proof that let it out; empty where none was asked. Not a foreign key: see the ledger.
+    proof = models.UUIDField(null=True, editable=False)
     made_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -46,6 +50,16 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.text} {self.amount}"
+
+    @property
+    def day(self) -> date:
+        """The day under which a statement lists it."""
+        return timezone.localdate(self.made_at)
+
+    @property
+    def reference(self) -> str:
+        """What the owner quotes when they ask about it."""
+        return f"KW-{self.pk:06d}"
 
     @property
     def is_withdrawal(self) -> bool:

@@ -43,8 +43,12 @@ def deposit(account: Account, amount: Decimal, *, text: str) -> Entry:
     return _move(account, amount, text=text, nonce=uuid.uuid4())
 
 
-def withdraw(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID) -> Entry:
+def withdraw(
+    account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID, proof: uuid.UUID | None = None
+) -> Entry:
     """Take `amount` pounds out, once for each nonce; the same call again returns the same entry.
+
+    `proof` is the ledger's row of the proof that let it out, if there was one.
 
     Raises InsufficientFundsError, and FormAlreadyUsedError when the nonce stands for another amount.
     """
@@ -52,7 +56,7 @@ def withdraw(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID) 
     if before is None:
         try:
             with transaction.atomic():
-                return _move(account, -amount, text=text, nonce=nonce)
+                return _move(account, -amount, text=text, nonce=nonce, proof=proof)
         except (IntegrityError, InsufficientFundsError):
             # A double click: the other request wrote this nonce meanwhile, and ours was rolled back whole.
             before = account.entries.filter(nonce=nonce).first()
@@ -63,7 +67,7 @@ def withdraw(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID) 
     return before
 
 
-def _move(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID) -> Entry:
+def _move(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID, proof: uuid.UUID | None = None) -> Entry:
     """Change the balance and write the entry; the caller holds the transaction."""
     # One conditional UPDATE, not a read and then a write: two withdrawals at once cannot both find the money.
     enough = Account.objects.filter(pk=account.pk, balance__gte=-amount)
@@ -71,4 +75,4 @@ def _move(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID) -> 
     account.refresh_from_db(fields=["balance"])
     if not moved:
         raise InsufficientFundsError(account.balance)
-    return account.entries.create(amount=amount, balance_after=account.balance, text=text, nonce=nonce)
+    return account.entries.create(amount=amount, balance_after=account.balance, text=text, nonce=nonce, proof=proof)

@@ -11,10 +11,12 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, connection, transaction
-from django.http import QueryDict
+from django.http import HttpResponse, QueryDict
 from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
 
-from example_project.bank import services
+from django_authsignal.models import Challenge, Status
+from django_authsignal.testing.unittest import AuthsignalTestMixin
+from example_project.bank import proofs, services
 from example_project.bank.forms import WithdrawForm
 from example_project.bank.models import Account, Entry
 from example_project.logs import RequestLines
@@ -141,6 +143,14 @@ class PageTests(TestCase):
                 self.assertIn("default-src 'none'", policy)
                 self.assertNotIn("unsafe", policy)
 
+    @override_settings(DEBUG=True)
+    def test_djangos_own_error_page_keeps_its_inline_styles(self) -> None:
+        self.assertNotIn("Content-Security-Policy", self.client.get("/nowhere/").headers)
+        self.assertIn("Content-Security-Policy", self.client.get("/").headers)
+
+    def test_a_page_that_names_no_icon_gets_the_banks(self) -> None:
+        self.assertRedirects(self.client.get("/favicon.ico"), "/static/bank/mark.svg", fetch_redirect_response=False)
+
     def test_the_first_page_shows_both_demo_users(self) -> None:
         page = self.client.get("/")
         self.assertContains(page, "harbour-lights-7")
@@ -164,6 +174,71 @@ class PageTests(TestCase):
                 self.assertRedirects(answer, f"/sign-in/?next={address}")
 
 
+class ProofTests(AuthsignalTestMixin, TestCase):
+    """What the pages say of the proof that let money out."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.account = _account()
+        self.client.force_login(self.account.owner)
+
+    def _prove(self, method: str) -> None:
+        self.client.get("/account/withdraw/", headers={"accept": "text/html"})
+        challenge = Challenge.objects.get(action="withdrawFunds", status=Status.OPEN)
+        token = self.authsignal.complete(str(challenge.pk), method=method)
+        self.client.get(f"/authsignal/callback/{challenge.pk}/", {"token": token})
+
+    def _withdraw(self) -> HttpResponse:
+        form = {"amount": "40", "nonce": str(uuid.uuid4())}
+        return self.client.post("/account/withdraw/", form, headers={"accept": "text/html"}, follow=True)
+
+    def test_a_receipt_names_the_proof_that_let_the_money_out(self) -> None:
+        self._prove("AUTHENTICATOR_APP")
+        self.assertContains(self._withdraw(), "You proved it with an authenticator app")
+        self.assertEqual(self.account.entries.get(amount=-40).proof, Challenge.objects.get(action=proofs.WITHDRAW).pk)
+
+    def test_a_way_of_proof_that_the_bank_has_no_word_for_is_another_way(self) -> None:
+        self._prove("PALM_BIOMETRICS_RR")
+        self.assertContains(self._withdraw(), "You proved it with another way")
+
+    def test_nobody_elses_proof_is_shown_on_a_receipt(self) -> None:
+        self._prove("PASSKEY")
+        self._withdraw()
+        Challenge.objects.update(user_pk="0")
+        entry = self.account.entries.get(amount=-40)
+        self.assertNotContains(self.client.get(f"/account/entries/{entry.pk}/"), "How the bank knew")
+
+    def test_money_that_nobody_was_asked_about_has_no_proof(self) -> None:
+        entry = _withdraw(self.account, "5")
+        page = self.client.get(f"/account/entries/{entry.pk}/")
+        self.assertContains(page, "Money paid")
+        self.assertNotContains(page, "How the bank knew")
+
+    def test_the_account_says_whether_a_withdrawal_would_ask_first(self) -> None:
+        self.assertContains(self.client.get("/account/"), "Locked: asks for a proof first")
+        self._prove("PASSKEY")
+        self.assertContains(self.client.get("/account/"), "Open for 5 more minutes")
+
+    def test_the_account_lists_what_was_proved_and_how(self) -> None:
+        self._prove("EMAIL_OTP")
+        found = [(proof.action, proof.way) for proof in self.client.get("/account/").context["proofs"]]
+        self.assertEqual(found, [("Withdraw money", "a code by e-mail"), ("Sign in", "a passkey")])
+
+    def test_a_proof_is_kept_by_nobody_after_signing_out(self) -> None:
+        self._prove("PASSKEY")
+        self.client.post("/sign-out/")
+        self.client.force_login(self.account.owner)
+        self.assertNotIn("bank_proof", self.client.session)
+
+    def test_a_long_statement_is_read_a_page_at_a_time(self) -> None:
+        for _ in range(20):
+            _withdraw(self.account, "1")
+        first, second = self.client.get("/account/"), self.client.get("/account/?page=2")
+        self.assertEqual((len(first.context["entries"]), len(second.context["entries"])), (20, 1))
+        self.assertContains(first, "Older")
+        self.assertContains(second, "Newer")
+
+
 class DemoDataTests(TestCase):
     """`manage.py demo_data`."""
 
@@ -172,6 +247,13 @@ class DemoDataTests(TestCase):
             call_command("demo_data", stdout=_Nowhere())
             state = (User.objects.count(), Account.objects.count(), Entry.objects.count())
             self.assertEqual(state, (2, 2, 10))
+
+    def test_the_statements_go_back_some_days_and_stay_in_order(self) -> None:
+        call_command("demo_data", stdout=_Nowhere())
+        for account in Account.objects.all():
+            days = [entry.day for entry in account.entries.all()]
+            self.assertEqual(days, sorted(days, reverse=True))
+            self.assertGreater(len(set(days)), 3)
 
     @override_settings(SHOW_DEMO_USERS=False)
     def test_it_refuses_outside_the_demo(self) -> None:

@@ -1,7 +1,9 @@
 """Addresses of the bank's pages."""
 
 from django.contrib.auth.views import LogoutView
+from django.templatetags.static import static
 from django.urls import path
+from django.views.generic import RedirectView
 
 from example_project.bank import views
 
@@ -13,4 +15,6 @@ urlpatterns = [
     path("account/", views.account, name="account"),
     path("account/withdraw/", views.withdraw, name="withdraw"),
     path("account/entries/<int:pk>/", views.receipt, name="receipt"),
+    # Pages that name no icon, the admin's for one, ask here.
+    path("favicon.ico", RedirectView.as_view(url=static("bank/mark.svg"))),
 ]

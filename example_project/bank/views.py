@@ -1,17 +1,20 @@
 """The bank's pages."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.views import LoginView
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from django_authsignal.decorators import challenge_required, login_required
-from example_project.bank import services
+from example_project.bank import proofs, services
 from example_project.bank.demo_users import DEMO_USERS
 from example_project.bank.forms import SignInForm, SignUpForm, WithdrawForm
 from example_project.bank.models import Account
@@ -64,24 +67,32 @@ class SignInView(LoginView):
 @never_cache
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """The balance and the last lines of the statement."""
+    """The balance, the statement a page at a time, and how the account is protected."""
     mine = _account_of(request)
-    context = {"account": mine, "entries": mine.entries.all()[:STATEMENT_LINES]}
+    today = timezone.localdate()
+    context = {
+        "account": mine,
+        "entries": Paginator(mine.entries.all(), STATEMENT_LINES).get_page(request.GET.get("page")),
+        "today": today,
+        "yesterday": today - timedelta(days=1),
+        "minutes_left": proofs.minutes_left(request),
+        "proofs": proofs.recent(mine.owner),
+    }
     return render(request, "bank/account.html", context)
 
 
 @never_cache
 @login_required
-@challenge_required("withdrawFunds")
+@challenge_required(proofs.WITHDRAW)
 def withdraw(request: HttpRequest) -> HttpResponse:
     """Take money out. The form opens after the proof, and sending it needs the proof as well."""
-    mine = _account_of(request)
+    mine, proof = _account_of(request), proofs.current(request)
     form = WithdrawForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
         text = wanted["text"] or "Withdrawal"
         try:
-            entry = services.withdraw(mine, wanted["amount"], text=text, nonce=wanted["nonce"])
+            entry = services.withdraw(mine, wanted["amount"], text=text, nonce=wanted["nonce"], proof=proof)
         except services.InsufficientFundsError as error:
             form.add_error("amount", f"That is more than you have. Your balance is £{error.balance:,.2f}.")
         except services.FormAlreadyUsedError as error:
@@ -90,20 +101,27 @@ def withdraw(request: HttpRequest) -> HttpResponse:
             form.add_error(None, f"{done} Send it again if you want this amount as well.")
         else:
             return redirect("receipt", pk=entry.pk)
-    return render(request, "bank/withdraw.html", {"form": form, "account": mine})
+    context = {
+        "form": form,
+        "account": mine,
+        "minutes_left": proofs.minutes_left(request),
+        "proof": proofs.of(mine.owner, proof),
+    }
+    return render(request, "bank/withdraw.html", context)
 
 
 @never_cache
 @login_required
 def receipt(request: HttpRequest, pk: int) -> HttpResponse:
-    """One line of the own statement; anybody else's is not found."""
-    entry = get_object_or_404(_account_of(request).entries, pk=pk)
-    return render(request, "bank/receipt.html", {"entry": entry})
+    """One line of the own statement, and how it was proved; anybody else's is not found."""
+    mine = _account_of(request)
+    entry = get_object_or_404(mine.entries, pk=pk)
+    return render(request, "bank/receipt.html", {"entry": entry, "proof": proofs.of(mine.owner, entry.proof)})
 
 
 def _account_of(request: HttpRequest) -> Account:
     """The account of who is signed in; a user made in the admin or a shell gets one now."""
-    found = Account.objects.filter(owner_id=request.user.pk).first()
+    found = Account.objects.select_related("owner").filter(owner_id=request.user.pk).first()
     return found or services.open_account(request.user)  # type: ignore[arg-type]
 
 

@@ -1,6 +1,7 @@
 """Make the two demo users and their accounts. Running it again changes nothing."""
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,14 +11,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from example_project.bank.demo_users import DEMO_USERS, DemoUser
-from example_project.bank.models import Account
+from example_project.bank.models import Account, Entry
 from example_project.bank.services import deposit, open_account, withdraw
 
+# Days ago, pounds, words.
+WELCOME = 12
 STATEMENT = (
-    (Decimal("-42.60"), "Quayside Grocer"),
-    (Decimal("1840.00"), "Salary, Beacon Works"),
-    (Decimal("-615.00"), "Rent"),
-    (Decimal("-18.25"), "Ferry tickets"),
+    (9, Decimal("-42.60"), "Quayside Grocer"),
+    (6, Decimal("1840.00"), "Salary, Beacon Works"),
+    (6, Decimal("-615.00"), "Rent"),
+    (1, Decimal("-18.25"), "Ferry tickets"),
 )
 
 
@@ -55,12 +58,17 @@ def _make(person: DemoUser) -> None:
         user.save(update_fields=["password"])
     if not Account.objects.filter(owner=user).exists():
         account = open_account(user)
-        for amount, text in STATEMENT:
-            if amount > 0:
-                deposit(account, amount, text=text)
-            else:
-                _spend(account, -amount, text)
+        _date(account.entries.get(), WELCOME)
+        for days_ago, amount, text in STATEMENT:
+            _date(_entry(account, amount, text), days_ago)
 
 
-def _spend(account: Account, amount: Decimal, text: str) -> None:
-    withdraw(account, amount, text=text, nonce=uuid.uuid4())
+def _entry(account: Account, amount: Decimal, text: str) -> Entry:
+    if amount > 0:
+        return deposit(account, amount, text=text)
+    return withdraw(account, -amount, text=text, nonce=uuid.uuid4())
+
+
+def _date(entry: Entry, days_ago: int) -> None:
+    """Put an entry of this very moment into the past, as if the account had been in use."""
+    Entry.objects.filter(pk=entry.pk).update(made_at=entry.made_at - timedelta(days=days_ago))
