@@ -25,5 +25,9 @@ def enrolled(user: AbstractBaseUser) -> None:
     )
     try:
         send_mail(subject, body, None, [address])
-    except Exception:
-        logger.exception("The owner could not be told by mail that a way of proof was added.")
+    except Exception as exc:
+        logger.error(
+            "The owner could not be told by mail of a new way of proof (%s: %s). Check Django's e-mail settings.",
+            type(exc).__name__,
+            exc,
+        )

@@ -211,14 +211,29 @@ def test_the_owner_is_told_of_a_first_enrolment_at_sign_in(browser, ada, authsig
     assert [mail.to for mail in mailoutbox] == [["ada@example.com"]]
 
 
-def test_mail_that_cannot_be_sent_does_not_undo_a_proof(browser, ada, authsignal, settings):
+@pytest.fixture
+def no_mail(settings):
+    """Mail that cannot be sent."""
     if django.VERSION >= (6, 1):
         settings.MAILERS = {"default": {"BACKEND": "no.such.Backend"}}
     else:
         settings.EMAIL_BACKEND = "no.such.Backend"
+
+
+@pytest.mark.usefixtures("no_mail")
+def test_mail_that_cannot_be_sent_does_not_undo_a_proof(browser, ada, authsignal):
     authsignal.unenrolled()
     browser.sign_in()
     assert browser.user_pk == str(ada.pk)
+
+
+@pytest.mark.usefixtures("no_mail")
+def test_mail_that_cannot_be_sent_is_one_line_of_the_log_with_the_fix(browser, ada, authsignal, caplog):
+    authsignal.unenrolled()
+    browser.sign_in()
+    (record,) = [record for record in caplog.records if "told by mail" in record.getMessage()]
+    assert record.exc_info is None
+    assert "Check Django's e-mail settings." in record.getMessage()
 
 
 def test_an_abandoned_enrolment_at_sign_in_signs_nobody_in(browser, ada, authsignal):
