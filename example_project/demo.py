@@ -46,9 +46,10 @@ MESSAGE = """
        or a code by e-mail. The code arrives in the inbox above.
     2. Withdraw money: the form opens after you have proved again that it is you.
     3. Leave a proof half way: nothing is done, and there is a way on.
-    4. Sign out, then sign in without a password.
+    4. With a passkey: sign out, then sign in without the password.
+    5. As grace, open the admin: the ledger has a row for every question asked.
 
-  Ctrl-C ends both.
+  Ctrl-C ends both. To begin anew, delete {state}.
 """
 
 
@@ -172,7 +173,7 @@ def _configure_actions(ports: Ports, http: requests.Session) -> None:
 
 def _message(ports: Ports) -> str:
     users = "\n".join(f"    {user.username:<8}{user.password:<18}{user.role}" for user in DEMO_USERS)
-    return MESSAGE.format(bank=ports.bank_url, emulator=ports.emulator_url, users=users)
+    return MESSAGE.format(bank=ports.bank_url, emulator=ports.emulator_url, users=users, state=STATE)
 
 
 def _say(text: str, stream: TextIO | None = None) -> None:
