@@ -19,6 +19,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 
+from django_authsignal.emulator import races
 from django_authsignal.emulator.problems import Problem, invalid
 
 logger = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class Api:
             cookie=request.COOKIES.get(COOKIE, ""),
         )
         _check_text(json.dumps(dict(call.query.lists())), call.query)
-        return handler(call)
+        return races.again(lambda: handler(call))
 
 
 def api_view(routes: Sequence[Route], *, cors_prefix: str) -> Callable[[HttpRequest], HttpResponse]:

@@ -182,8 +182,9 @@ def _save_rule(row: Rule, body: Body) -> Any:
         changes["conditions"] = body["conditions"]
     try:
         with transaction.atomic():
-            _change(row, changes)
+            # Before the rule is written: on MariaDB, writing it holds a lock that this one would wait for.
             action = ActionConfiguration.objects.select_for_update().get(pk=row.configuration.pk)
+            _change(row, changes)
             if action.verification_methods and set(row.verification_methods or ()) - set(action.verification_methods):
                 allowed = ", ".join(action.verification_methods)
                 raise invalid(f"body.verificationMethods may only hold what the action accepts: {allowed}.")

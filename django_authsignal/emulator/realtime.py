@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection
 from django.http.request import split_domain_port, validate_host
 
-from django_authsignal.emulator import clock, engine, fields, http
+from django_authsignal.emulator import clock, engine, fields, http, races
 from django_authsignal.emulator.methods import device_challenge, qr_code
 from django_authsignal.emulator.methods.device_challenge import APPROVED, OVER, REJECTED, UNCLAIMED, Asker
 from django_authsignal.emulator.models import DeviceChallenge
@@ -185,7 +185,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
     def run() -> T:
         try:
-            return work()
+            return races.again(work)
         finally:
             connection.close()
 

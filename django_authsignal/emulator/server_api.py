@@ -113,13 +113,15 @@ def update_user(call: Call) -> Any:
         changes["custom"] = fields.mapping(call.body, "custom")
     with transaction.atomic():
         user = engine.get_or_create_user(call.ids["user_id"])
+        # Locked, and only what was named is saved: two changes at once must not undo each other, nor a deletion.
+        user = EmulatedUser.objects.select_for_update().get(pk=user.pk)
         if "email" in changes and changes["email"] != user.email:
             changes.setdefault("email_verified", False)
         if "phone_number" in changes and changes["phone_number"] != user.phone_number:
             changes.setdefault("phone_number_verified", False)
         for column, value in changes.items():
             setattr(user, column, value)
-        user.save()
+        user.save(update_fields=list(changes))
         if changes.get("email_verified") and user.email:
             # Only what was verified: an unfinished enrolment mailed its code elsewhere.
             by_mail = (VerificationMethod.EMAIL_OTP, VerificationMethod.EMAIL_MAGIC_LINK)
@@ -136,7 +138,9 @@ def delete_user(call: Call) -> Any:
     with transaction.atomic():
         if flag == "true":
             EmulatedUser.objects.filter(former_id=fields.check_user_id(call.ids["user_id"])).delete()
-        if user := engine.find_user(call.ids["user_id"]):
+        # Locked: whoever writes about the user meanwhile waits, and then finds nobody.
+        rows = EmulatedUser.objects.select_for_update()
+        if user := rows.filter(user_id=fields.check_user_id(call.ids["user_id"]), former_id="").first():
             actions = Action.objects.filter(user=user)
             if flag == "false" and actions.exists():
                 # A row of its own: every token and session names the old one, and dies with it.

@@ -58,6 +58,7 @@ INSTALLED_APPS = ["django_authsignal.emulator.apps.EmulatorConfig"]
 MIDDLEWARE = [
     "django_authsignal.emulator.middleware.SecurityHeadersMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django_authsignal.emulator.middleware.RacesMiddleware",
 ]
 APPEND_SLASH = False
 ROOT_URLCONF = "django_authsignal.emulator.urls"

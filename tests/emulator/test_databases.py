@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,63 @@ def test_one_key_tracked_by_many_at_once_is_one_action(pair: tuple[Emulator, Emu
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(track, range(24))) == {200}
     assert len(pair[0].server("GET", f"users/{user}/actions").json()) == 1
+
+
+def at_once(*calls: Callable[[], requests.Response]) -> list[int]:
+    """The statuses of calls that begin together."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], requests.Response]) -> int:
+        gate.wait(10)
+        return call().status_code
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))
+
+
+def ask(one: Emulator, method: str, path: str, body: Any = None) -> Callable[[], requests.Response]:
+    return lambda: requests.request(method, f"{one.api}/{path}", json=body, auth=(one.secret, ""), timeout=30)
+
+
+def test_a_user_may_be_deleted_while_others_write_about_them(pair: tuple[Emulator, Emulator], user: str) -> None:
+    first, second = pair
+    statuses = set()
+    for number in range(15):
+        enrolled = {"verificationMethod": "SMS", "phoneNumber": "+64211234567"}
+        mailed = {"verificationMethod": "EMAIL_OTP", "action": "pay", "userId": user, "email": f"{user}@b.example"}
+        statuses |= set(
+            at_once(
+                ask(first, "POST", f"users/{user}/actions/pay", {"deviceId": "d"}),
+                ask(second, "POST", f"users/{user}/actions/pay", {"deviceId": "d", "email": f"{user}@b.example"}),
+                ask(first, "DELETE", f"users/{user}?actions={'true' if number % 2 else 'false'}"),
+                ask(second, "POST", f"users/{user}/authenticators", enrolled),
+                ask(second, "DELETE", f"users/{user}"),
+                ask(first, "POST", "challenge", mailed),
+            )
+        )
+    assert statuses <= {200, 403, 429}  # 403: the phone was first, and the address is not the enrolled user's
+
+
+def test_changes_of_two_fields_at_once_are_both_kept(pair: tuple[Emulator, Emulator], user: str) -> None:
+    first, second = pair
+    for number in map(str, range(20)):
+        at_once(
+            ask(first, "PATCH", f"users/{user}", {"displayName": number}),
+            ask(second, "PATCH", f"users/{user}", {"username": number}),
+        )
+        found = first.server("GET", f"users/{user}").json()
+        assert (found["displayName"], found["username"]) == (number, number)
+
+
+def test_rules_of_one_action_may_be_made_at_once(pair: tuple[Emulator, Emulator]) -> None:
+    path = f"management/action-configurations/{pair[0].configure('ALLOW')}/rules"
+    for begin in (0, 12, 24):
+        rules = [ask(pair[priority % 2], "POST", path, rule(priority)) for priority in range(begin, begin + 12)]
+        assert at_once(*rules) == [200] * 12
+
+
+def rule(priority: int) -> dict[str, Any]:
+    return {"name": f"n{priority}", "priority": priority, "type": "BLOCK", "conditions": {"==": [1, 2]}}
 
 
 def test_ids_that_differ_by_case_or_accent_are_different(pair: tuple[Emulator, Emulator], user: str) -> None:
