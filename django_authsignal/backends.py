@@ -66,7 +66,7 @@ class AuthsignalBackendMixin:
         return _conclude(*asked, steps.run(flow.ask(*asked)))
 
     def _question(self, request: HttpRequest | None, user: AbstractBaseUser) -> tuple[HttpRequest, Question] | None:
-        """What to ask of the gate; None when a SignInMixin view asks by itself after its form's checks."""
+        """What to ask of the gate; None when a SignInMixin view asks after its form's checks, or nobody is stopped."""
         if request is None or not hasattr(request, "session"):
             raise ChallengeRequired(
                 Decision(Verdict.NOT_STARTED, enforcement.sign_in_action()),
@@ -79,6 +79,8 @@ class AuthsignalBackendMixin:
         if self._confirms(request, user):
             session.password_proved(request)
         if steps.in_transaction() and not flow.peek(request, question.user, question.policy, question.bound):
+            if enforcement.gate(request).lets_go_on(question):
+                return None
             raise ChallengeRequired(question=question)
         return request, question
 

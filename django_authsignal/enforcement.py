@@ -60,6 +60,7 @@ class RequestGate:
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
         self._answered: list[Requirement] = []
+        self.to_observe: list[Question] = []  # asked by the middleware, once the view and its transaction are over
         self.private = False  # True when the answer rests on a pass: no cache may give it again
         self.guarded = False  # True when the middleware stands around the view
         #: The values that were proved for this request. A view reads these, never its own parse.
@@ -102,8 +103,9 @@ class RequestGate:
         return None if user is None else question_for(self._request, user, policy)
 
     def _known(self, question: Question) -> Decision | None:
-        """What can be said without a call: a pass, a forgery, or that the middleware must ask outside the transaction."""
-        if flow.peek(self._request, question.user, question.policy, question.bound):
+        """What needs no call: a pass, a forgery, or, in a transaction, that the middleware must ask outside it."""
+        passed = flow.peek(self._request, question.user, question.policy, question.bound)
+        if passed or self.lets_go_on(question):
             return Decision(Verdict.PASS, question.policy.action)
         if responses.refuse_forged(self._request):
             label = label_for(question.policy, {})
@@ -120,6 +122,17 @@ class RequestGate:
             self.bound = question.bound.values or self.bound
             return
         raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
+
+    def lets_go_on(self, question: Question) -> bool:
+        """True when ENFORCE stops nobody and this can be said now: "off", or "observe" inside a transaction.
+
+        There a call has to wait until it is over, and a request must not come again only to be observed.
+        """
+        enforce = flow.enforcement(self._request, question)
+        if enforce == "observe" and self.guarded and steps.in_transaction():
+            self.to_observe.append(question)
+            return True
+        return enforce == "off"
 
     def answered(self, requirement: Requirement) -> bool:
         """True when this requirement was already answered for this request, by the middleware."""
@@ -253,9 +266,12 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
         return None
     if steps.in_transaction():
         if own.guarded:
+            question = question_for(request, user, policy)
+            if own.lets_go_on(question):
+                return None
             # The middleware did not see this decorator: it asks, and spends, once the transaction is left.
             _must_be_spendable_ahead(policy)
-            raise ChallengeRequired(question=replace(question_for(request, user, policy), release=True))
+            raise ChallengeRequired(question=replace(question, release=True))
         if policy.single_use:
             _must_be_guarded(own.guarded, policy)
     forged = responses.refuse_forged(request)

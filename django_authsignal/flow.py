@@ -34,7 +34,7 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
         return ledger.decide(question, Verdict.PASS)
     if question.policy.single_use and spend(request, question):
         return ledger.decide(question, Verdict.PASS)
-    enforce = _enforcement(request, question)
+    enforce = enforcement(request, question)
     if enforce == "off":
         return ledger.decide(question, Verdict.PASS)
     if not may_start(request):
@@ -91,7 +91,8 @@ def may_start(request: HttpRequest) -> bool:
     return request.method not in ("HEAD", "OPTIONS", "TRACE") and "prefetch" not in purpose and "preview" not in purpose
 
 
-def _enforcement(request: HttpRequest, question: Question) -> str:
+def enforcement(request: HttpRequest, question: Question) -> str:
+    """What ENFORCE says of this question: "on", "observe" or "off". Whatever else a callable answers is "on"."""
     enforce = question.policy.enforce
     if callable(enforce):
         enforce = enforce(request, question.user, question.policy.action)

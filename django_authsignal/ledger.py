@@ -27,6 +27,8 @@ from .policy import Policy, label_for
 logger = logging.getLogger("django_authsignal")
 
 USER_AGENT_LENGTH = 512
+REPEAT_AGE = 60  # seconds in which a request that was released comes again
+MAX_REPEATS = 3  # releases of one request that may wait at once: two tabs do that, a loop does more
 
 
 def new_row(request: HttpRequest, question: Question) -> Challenge:
@@ -136,6 +138,8 @@ def let_through(request: HttpRequest, question: Question, row: Challenge, status
         row.save(force_insert=True)
         return decide(question, Verdict.PASS, row)
     if question.release and not question.signs_in:
+        if _came_again(row):
+            return deny(request, question, row, "not_kept")
         row.status, row.scope = Status.RELEASED, scope_of(request, question.policy, question.bound)
         row.save(force_insert=True)
         degraded = status == Status.DEGRADED
@@ -145,19 +149,44 @@ def let_through(request: HttpRequest, question: Question, row: Challenge, status
     decision = close(request, question, row, status, Verdict.PASS)
     if question.signs_in:
         degraded = status == Status.DEGRADED
-        request._authsignal_let_in = (row, degraded)  # type: ignore[attr-defined] # its pass is written by login()
+        if getattr(request.user, "pk", None) == question.user.pk:
+            _keep_let_in(request, question.user, row, degraded=degraded)
+        else:
+            request._authsignal_let_in = (row, degraded)  # type: ignore[attr-defined] # kept by login()
     return decision
 
 
+def _came_again(row: Challenge) -> bool:
+    """True when what was released for this very request a moment ago was not taken up: it would come again for ever."""
+    waiting = Challenge.objects.filter(
+        user_pk=row.user_pk,
+        action=row.action,
+        status=Status.RELEASED,
+        browser=row.browser,
+        method=row.method,
+        path=row.path,
+        created_at__gt=timezone.now() - timedelta(seconds=REPEAT_AGE),
+    )
+    if waiting.count() < MAX_REPEATS:
+        return False
+    logger.error(
+        "%s was allowed, but the request that came again did not match. Have CUSTOM give equal values for equal "
+        "requests, and keep sessions where they fit (not in a cookie).",
+        row.action,
+    )
+    return True
+
+
 def _give_back_releases(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Before a request comes again: what an ALLOW released for it, and this time was spent for nothing.
+    """Before a request comes again: what an ALLOW, or an outage, released for it and this time was spent for nothing.
 
     Never a proof and never a review's release: the view may have done its work before it was left.
     """
     for item in getattr(request, "_authsignal_spent", ()):
-        row = Challenge.objects.filter(pk=item.id, status=Status.SPENT, state=State.ALLOW, single_use=False).first()
+        spent = Challenge.objects.filter(pk=item.id, status=Status.SPENT, proved_at=None, single_use=False)
+        row = spent.exclude(state=State.REVIEW_SUCCEEDED).first()
         if row and row.move(Status.RELEASED, source=Status.SPENT, closed_at=None):
-            grant(request, user, row, at=timezone.now(), one_request=True)
+            grant(request, user, row, at=timezone.now(), one_request=True, degraded=item.degraded)
 
 
 def unreachable(request: HttpRequest, question: Question, row: Challenge, error: Unreachable) -> Decision:
@@ -230,9 +259,13 @@ def grant_at_login(request: HttpRequest, user: AbstractBaseUser) -> None:
         del request._authsignal_proved  # type: ignore[attr-defined]
     row, degraded = getattr(request, "_authsignal_let_in", (None, False))
     if row is not None and row.user_pk == str(user.pk):
-        grant(request, user, row, at=timezone.now(), one_request=False, degraded=degraded)
-        _keep_password_age(request, row)
+        _keep_let_in(request, user, row, degraded=degraded)
         del request._authsignal_let_in  # type: ignore[attr-defined]
+
+
+def _keep_let_in(request: HttpRequest, user: AbstractBaseUser, row: Challenge, *, degraded: bool) -> None:
+    grant(request, user, row, at=timezone.now(), one_request=False, degraded=degraded)
+    _keep_password_age(request, row)
 
 
 def sign_in_proved(request: HttpRequest, user: AbstractBaseUser, row: Challenge) -> None:

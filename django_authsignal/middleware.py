@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 
-from . import browser, enforcement, steps
+from . import browser, enforcement, flow, steps
 from .decision import AuthsignalInterrupt
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -36,11 +36,15 @@ class AuthsignalMiddleware:
             return self.__acall__(request)
         self._attach(request)
         response = self.get_response(request)
+        for question in enforcement.gate(request).to_observe:
+            steps.run(flow.ask(request, question))
         return self._send(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         self._attach(request)
         response = await self.get_response(request)  # type: ignore[misc]
+        for question in enforcement.gate(request).to_observe:
+            await steps.arun(flow.ask(request, question))
         return self._send(request, response)
 
     def _attach(self, request: HttpRequest) -> None:

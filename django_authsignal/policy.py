@@ -47,6 +47,11 @@ class Policy:
         """This policy, asked for more strictly. Raises ConfigurationError when it would ask for less."""
         if max_age is None and not bind:
             return self
+        if self.sign_in and (max_age == 0 or bind):
+            raise ConfigurationError(
+                f"{self.action!r} signs in, and its proof is kept for the session: asked of one request alone it would "
+                "never count. Give max_age in seconds, or ask for another action."
+            )
         if max_age is not None:
             _check_age(self, max_age)
         return replace(self, max_age=self.max_age if max_age is None else max_age, bind=bind or self.bind)

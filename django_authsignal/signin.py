@@ -77,5 +77,6 @@ def finish_late(request: HttpRequest, user: AbstractBaseUser, backend: str, retu
     """Signs in somebody whom the gate let in without a proof after their sign-in view was left already."""
     if not allowed(request, user, backend):
         return responses.page(request, "blocked", {"reason": "denied"}, status=403)
-    _login(request, user, backend)
+    if getattr(request.user, "pk", None) != user.pk:
+        _login(request, user, backend)
     return responses.go(request, destination(request, return_to))
