@@ -9,10 +9,10 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -121,7 +121,8 @@ class Api:
             address=request.META.get("REMOTE_ADDR") or "",
             cookie=request.COOKIES.get(COOKIE, ""),
         )
-        _check_text(json.dumps(dict(call.query.lists())), call.query)
+        given = dict(call.query.lists())
+        _check_text(json.dumps(given), given)
         return races.again(lambda: handler(call))
 
 
@@ -154,7 +155,8 @@ def raw_path(request: HttpRequest) -> str:
     sent: str = request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or ""
     if sent.startswith("http"):  # the absolute form that proxies use
         sent = "/" + sent.split("://", 1)[-1].partition("/")[2]
-    return sent.partition("?")[0] or request.path
+    # A server that tells neither has decoded the path already, and the ids in it must not be decoded again.
+    return sent.partition("?")[0] or quote(request.path, safe="/+")
 
 
 def basic_user(authorization: str) -> str | None:
@@ -273,11 +275,24 @@ def read_json(text: str, what: str) -> Any:
 
 
 def _check_text(text: str, value: Any) -> None:
-    """Refuse what no database can store: NUL, and half of a surrogate pair."""
-    if "\\u" in text or "\0" in text:
-        plain = json.dumps(value, ensure_ascii=False)
-        if "\\u0000" in plain or any("\ud800" <= letter <= "\udfff" for letter in plain):
-            raise invalid("The request holds a NUL character or half of a surrogate pair.")
+    """Refuse what no database can store: NUL, and half of a surrogate pair. Only an escape can have made either."""
+    if ("\\u" in text or "\0" in text) and any(_is_unstorable(found) for found in _texts(value)):
+        raise invalid("The request holds a NUL character or half of a surrogate pair.")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every string in what JSON holds, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value:
+            yield from _texts(item)
+        if isinstance(value, dict):
+            yield from _texts(list(value.values()))
+
+
+def _is_unstorable(text: str) -> bool:
+    return "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _no_constant(name: str) -> Any:

@@ -101,6 +101,19 @@ def test_a_number_that_json_cannot_write_is_refused(emulator: Emulator, user: st
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("escape", ["\\u0000", "\\ud800", "\\udc00", "\\ude00\\ud83d"])
+@pytest.mark.parametrize("body", ['{"custom":{"a":"%s"}}', '{"custom":{"%s":"a"}}', '{"custom":{"a":[["%s"]]}}'])
+def test_what_no_database_can_store_is_refused(emulator: Emulator, user: str, body: str, escape: str) -> None:
+    assert emulator.server("PATCH", f"users/{user}", data=body % escape).status_code == 400
+
+
+@pytest.mark.parametrize("text", [r"\u0000", r"\ud800", r"C:\\u0000", "\U0001f600", "\u202eabc", "\u2028", "\x7f"])
+def test_text_that_only_looks_hostile_comes_back_as_it_was_given(emulator: Emulator, user: str, text: str) -> None:
+    emulator.server("PATCH", f"users/{user}", {"displayName": text, "custom": {text: text}})
+    found = emulator.server("GET", f"users/{user}").json()
+    assert (found["displayName"], found["custom"]) == (text, {text: text})
+
+
 @pytest.mark.parametrize("uri", ["digits=8", "period=60", "algorithm=SHA256"])
 def test_an_authenticator_app_whose_codes_could_not_be_checked_is_refused(
     emulator: Emulator, user: str, uri: str

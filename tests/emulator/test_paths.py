@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from django.test import RequestFactory
 
@@ -26,6 +28,12 @@ ROUTES = [
 def test_a_wsgi_server_gives_the_path_as_it_was_sent(key: str, sent: str) -> None:
     request = RequestFactory().get("/v1/users/a%2Fb", **{key: sent})
     assert raw_path(request) == "/v1/users/a%252Fb"
+
+
+@pytest.mark.parametrize("user_id", ["a%2Fb", "100%", "é", "a+b|c@d:1", "a b"])
+def test_a_server_that_keeps_the_sent_path_to_itself_does_not_have_it_decoded_twice(user_id: str) -> None:
+    request = RequestFactory().get("/v1/users/" + quote(user_id))
+    assert resolve(ROUTES, "GET", raw_path(request).removeprefix("/v1/"))[1] == {"user_id": user_id}
 
 
 @pytest.mark.parametrize(
