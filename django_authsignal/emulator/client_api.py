@@ -265,11 +265,12 @@ def _passkey_answer(done: Verification, *, enrolled: bool) -> dict[str, Any]:
 # Who calls.
 
 
-def session_of(call: Call) -> Session:
+def session_of(call: Call, *, pairs: str = "") -> Session:
+    """`pairs`: see `engine.open_token`."""
     token = http.bearer(call.authorization)
     if token is None:
         raise Problem(401, "unauthorized", "Send the client token as a Bearer authorization.")
-    return engine.open_token(token)
+    return engine.open_token(token, pairs=pairs)
 
 
 def require_tenant(call: Call) -> None:

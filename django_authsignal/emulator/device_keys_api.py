@@ -24,7 +24,7 @@ _PUSH, _QR_CODE = device_key.KINDS["push"], device_key.KINDS["qr-code"]
 
 def _enrol(method: str) -> Handler:
     def handler(call: Call) -> Any:
-        done = device_key.enrol(session_of(call), method, call.body)
+        done = device_key.enrol(session_of(call, pairs=method), method, call.body)
         answer = _credential(done.authenticator) if done.authenticator else {}
         if done.access_token:
             answer["accessToken"] = done.access_token

@@ -34,6 +34,7 @@ class Session:
     scopes: frozenset[str]
     token: str = field(repr=False)
     expires: int | None = None  # Unix seconds; None when it came from no token
+    device: str = ""  # of a pairing: the id that the phone's key will have
 
 
 @dataclass(frozen=True)
@@ -210,12 +211,24 @@ def _describe(user: EmulatedUser, body: dict[str, Any]) -> None:
 # Client tokens.
 
 
-def open_token(token: str) -> Session:
-    """Raises Problem 401: expired_token, or unauthorized for anything that is not a living user's token of ours."""
-    return _open(token)[0]
+def open_token(token: str, *, pairs: str = "") -> Session:
+    """Raises Problem 401: expired_token, or unauthorized for anything that is not a living user's token of ours.
+
+    `pairs`: a token that only pairs a phone for this method will do here too.
+    """
+    return _open(token, pairs)[0]
 
 
-def _open(token: str) -> tuple[Session, str]:
+def pairing_token(session: Session, method: str, device: str) -> str:
+    """A token that enrols one key for this method, as the authenticator `device`, while the session may, and no more.
+
+    It ends with the session's own token.
+    """
+    scope = tokens.ADD if tokens.ADD in session.scopes else ""
+    return tokens.issue(session.user, session.action, scope=scope, expires=session.expires, pairs=method, device=device)
+
+
+def _open(token: str, pairs: str = "") -> tuple[Session, str]:
     """The session, and the method that proved a token without an action."""
     try:
         claims = tokens.read(token)
@@ -224,11 +237,14 @@ def _open(token: str) -> tuple[Session, str]:
     except tokens.TokenInvalid:
         raise Problem(401, "unauthorized", "The token is not valid.") from None
     ours = claims["emulator"]
+    if ours.get("pairs", "") not in ("", pairs):
+        raise Problem(401, "unauthorized", f"The token only pairs a phone for {ours['pairs']}.")
     user = EmulatedUser.objects.filter(pk=ours["user"]).first()
     action = Action.objects.filter(pk=ours["action"], user=user).first() if user and ours["action"] else None
     if user is None or (ours["action"] and action is None):
         raise Problem(401, "unauthorized", "The token's user was deleted.")
-    return Session(user, action, frozenset(claims.get("scope", "").split()), token, claims["exp"]), ours["verified"]
+    scopes = frozenset(claims.get("scope", "").split())
+    return Session(user, action, scopes, token, claims["exp"], ours.get("device", "")), ours["verified"]
 
 
 def renew(session: Session) -> str:
@@ -283,6 +299,12 @@ def require_enrol(session: Session, method: str) -> None:
 def allowed_methods(session: Session) -> list[str]:
     """What the action accepts, of what can be enrolled here; recovery codes: see `recovery_allowed`."""
     return _allowed(session.user, session.action)
+
+
+def accepted_methods(session: Session) -> list[str]:
+    """The same with those that answers do not name before a user has them: pages are not read by SDKs."""
+    row = session.action
+    return [m for m in tenant.offered_methods() if row is None or _permits(row.allowed_methods, m)]
 
 
 def enrolled_methods(session: Session) -> list[str]:

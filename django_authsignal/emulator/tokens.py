@@ -44,9 +44,20 @@ class TokenInvalid(Exception):
 
 
 def issue(
-    user: EmulatedUser, action: Action | None, *, scope: str = READ, verified: str = "", expires: int | None = None
+    user: EmulatedUser,
+    action: Action | None,
+    *,
+    scope: str = READ,
+    verified: str = "",
+    expires: int | None = None,
+    pairs: str = "",
+    device: str = "",
 ) -> str:
-    """A token of the tenant's duration, or until `expires`. `verified`: the method of a sign-in without an action."""
+    """A token of the tenant's duration, or until `expires`. `verified`: the method of a sign-in without an action.
+
+    `pairs`: the one method whose key it may enrol, as the authenticator with the id `device`. It is good for nothing
+    else then, because it is shown to whoever sees the screen.
+    """
     other: dict[str, Any] = {
         "tenantId": settings.TENANT_ID,
         "publishableKey": settings.TENANT_ID,
@@ -57,7 +68,7 @@ def issue(
     if action:
         other |= {"actionCode": action.code, "idempotencyKey": action.idempotency_key}
     issued = int(clock.timestamp())
-    claims = {
+    claims: dict[str, Any] = {
         "sub": user.user_id,
         "iat": issued,
         "exp": issued + 60 * tenant.token_minutes() if expires is None else expires,
@@ -68,6 +79,9 @@ def issue(
         # The row, so that the token of a deleted user is not one of a later user with the same id.
         "emulator": {"user": str(user.pk), "action": action.pk if action else None, "verified": verified},
     }
+    if pairs:
+        claims["emulator"] |= {"pairs": pairs, "device": device}
+        del claims["other"]  # no SDK reads it, and the picture that holds it must stay coarse
     signing = key("token")
     return jwt.encode(claims, signing.private, algorithm=ALGORITHM, headers={"kid": signing.kid})
 

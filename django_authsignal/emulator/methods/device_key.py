@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -32,7 +33,10 @@ _SEQUENCE = b"\x30"  # the first byte of any key in DER, and no base64 letter
 
 
 def enrol(session: Session, method: str, body: dict[str, Any]) -> Verification:
-    """Add the device's key, or describe anew the one that this user has. It proves nothing: nothing was signed."""
+    """Add the device's key, or describe anew the one that this user has. It proves nothing: nothing was signed.
+
+    A pairing is good for one key, and gives the phone no token: whoever saw the picture must not go on as the user.
+    """
     engine.require_enrol(session, method)
     key = _read_key(fields.required(body, "publicKey", limit=2048), "body.publicKey")
     name = fields.text(body, "deviceName") or ""
@@ -48,9 +52,13 @@ def enrol(session: Session, method: str, body: dict[str, Any]) -> Verification:
         if known and known.user_id == session.user.pk:
             Authenticator.objects.filter(pk=known.pk).update(**given)
             return Verification(is_verified=True, authenticator=known)
+        device = uuid.UUID(session.device) if session.device else uuid.uuid4()
+        if Authenticator.objects.filter(pk=device).exists():
+            raise _refused("This pairing was used already. Ask for a new one.")
         try:
             with transaction.atomic():
                 row = Authenticator.objects.create(
+                    pk=device,
                     user=session.user,
                     enrolling_action=session.action,
                     method=method,
@@ -62,6 +70,9 @@ def enrol(session: Session, method: str, body: dict[str, Any]) -> Verification:
                 )
         except IntegrityError:
             raise _refused("This key belongs to another user.") from None
+        if session.device:
+            authenticators.tell("authenticator.created", row)
+            return Verification(is_verified=True, authenticator=row)
         return enrolment.complete(session, row, proves=False)
 
 

@@ -9,7 +9,7 @@ from django.utils.crypto import salted_hmac
 from django_authsignal.client.types import VerificationMethod
 from django_authsignal.emulator import clock, engine, limits, tenant
 from django_authsignal.emulator.engine import Session, Verification
-from django_authsignal.emulator.models import EmulatedUser, RecoveryCode
+from django_authsignal.emulator.models import Authenticator, EmulatedUser, RecoveryCode
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
 _METHOD = VerificationMethod.RECOVERY_CODE
@@ -25,6 +25,14 @@ def issue(user: EmulatedUser) -> list[str]:
         RecoveryCode(user=user, digest=_digest(user, code), created_at=clock.now()) for code in codes
     )
     return codes
+
+
+def owed(row: Authenticator) -> list[str]:
+    """The codes of a first enrolment by pairing: they belong on the page that paired the phone, not on the phone."""
+    begun = row.enrolling_action
+    if begun is None or begun.was_enrolled or RecoveryCode.objects.filter(user=row.user).exists():
+        return []
+    return issue(row.user)
 
 
 def verify(session: Session, code: str) -> Verification:
