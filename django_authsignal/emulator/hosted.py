@@ -29,8 +29,8 @@ def entry(request: HttpRequest, visit: Visit) -> HttpResponse:
     action = visit.session.action
     if action and action.redirect_to_settings and _lets_into_settings(visit):
         return HttpResponseRedirect(visit.link("settings"))
-    if closed := _closed(request, visit):
-        return closed
+    if over := closed(request, visit):
+        return over
     if tokens.ADD in visit.session.scopes or not ways.has_any(visit):
         return choose_page(request, visit)
     methods = ways.usable(visit)
@@ -43,15 +43,15 @@ def with_key(key: ways.Key) -> Callable[[HttpRequest], HttpResponse]:
     @hosted
     def view(request: HttpRequest, visit: Visit) -> HttpResponse:
         error = ""
-        if closed := _closed(request, visit):
-            return closed
+        if over := closed(request, visit):
+            return over
         if request.method == "POST":
             try:
                 return finished(request, visit, key.module.authenticate(visit.session, *posted(request, key)))
             except Problem as problem:
                 error = key_error(problem)
         context = {"key": key, "options_url": f"{_CLIENT}/{key.path}/authentication-options", "error": error}
-        return _challenge(request, visit, "challenge_key", key.method, context)
+        return challenge_page(request, visit, "challenge_key", key.method, context)
 
     return view
 
@@ -59,14 +59,14 @@ def with_key(key: ways.Key) -> Callable[[HttpRequest], HttpResponse]:
 @hosted
 def with_app(request: HttpRequest, visit: Visit) -> HttpResponse:
     error = ""
-    if closed := _closed(request, visit):
-        return closed
+    if over := closed(request, visit):
+        return over
     if request.method == "POST":
         result = authenticator_app.verify(visit.session, request.POST.get("code", ""))
         if result.is_verified:
             return finished(request, visit, result)
         error = code_error(result)
-    return _challenge(request, visit, "challenge_app", Method.AUTHENTICATOR_APP, {"error": error})
+    return challenge_page(request, visit, "challenge_app", Method.AUTHENTICATOR_APP, {"error": error})
 
 
 def with_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse]:
@@ -76,8 +76,8 @@ def with_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse]
     @hosted
     def view(request: HttpRequest, visit: Visit) -> HttpResponse:
         error, sent = "", request.GET.get("sent") == "1"
-        if closed := _closed(request, visit):
-            return closed
+        if over := closed(request, visit):
+            return over
         if request.method == "POST" and request.POST.get("do") == "send":
             try:
                 sending.module.challenge(visit.session)
@@ -97,7 +97,7 @@ def with_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse]
             "sent": sent,
             "lead": (sending.sent if sent else sending.will_send) % to,
         }
-        return _challenge(request, visit, "challenge_sent", sending.method, context)
+        return challenge_page(request, visit, "challenge_sent", sending.method, context)
 
     return view
 
@@ -105,14 +105,14 @@ def with_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse]
 @hosted
 def with_recovery_code(request: HttpRequest, visit: Visit) -> HttpResponse:
     error = ""
-    if closed := _closed(request, visit):
-        return closed
+    if over := closed(request, visit):
+        return over
     if request.method == "POST":
         result = recovery_code.verify(visit.session, request.POST.get("code", ""))
         if result.is_verified:
             return finished(request, visit, result)
         error = code_error(result)
-    return _challenge(request, visit, "challenge_recovery", Method.RECOVERY_CODE, {"error": error})
+    return challenge_page(request, visit, "challenge_recovery", Method.RECOVERY_CODE, {"error": error})
 
 
 @hosted
@@ -189,24 +189,7 @@ def send_error(problem: Problem) -> str:
     return _("We could not send anything there. Check the address or number.")
 
 
-def _lets_into_settings(visit: Visit) -> bool:
-    if visit.session.action and visit.session.action.state not in _OPEN:
-        return False
-    return bool(_MANAGES & visit.session.scopes) or engine.recently_proved(visit.session)
-
-
-def _wants_passkey(visit: Visit) -> bool:
-    action = visit.session.action
-    return (
-        action is not None
-        and Method.PASSKEY in action.prompt_to_enroll_methods
-        and Method.PASSKEY not in engine.enrolled_methods(visit.session)
-        and Method.PASSKEY in engine.allowed_methods(visit.session)
-        and engine.may_enrol(visit.session)
-    )
-
-
-def _challenge(
+def challenge_page(
     request: HttpRequest, visit: Visit, template: str, method: Method, context: Mapping[str, object]
 ) -> HttpResponse:
     if method not in ways.usable(visit):
@@ -215,7 +198,7 @@ def _challenge(
     return page(request, template, visit, {**context, **common})
 
 
-def _closed(request: HttpRequest, visit: Visit) -> HttpResponse | None:
+def closed(request: HttpRequest, visit: Visit) -> HttpResponse | None:
     """The page for an action that cannot, or need not, be proved; a state nobody knows counts as blocked."""
     action = visit.session.action
     state = action.state if action else ""
@@ -244,8 +227,28 @@ def _closed(request: HttpRequest, visit: Visit) -> HttpResponse | None:
             "clock",
         )
         return message(request, title=title, text=text, visit=visit, icon=icon)
+    if state == State.CHALLENGE_FAILED:
+        text = _("The answer was no, so nothing was done. If that was a mistake, go back and start again.")
+        return message(request, title=_("This was rejected"), text=text, visit=visit, tone="bad", status=403)
     text = _("This cannot go on. Nothing was done.")
     return message(request, title=_("This was refused"), text=text, visit=visit, tone="bad", status=403)
+
+
+def _lets_into_settings(visit: Visit) -> bool:
+    if visit.session.action and visit.session.action.state not in _OPEN:
+        return False
+    return bool(_MANAGES & visit.session.scopes) or engine.recently_proved(visit.session)
+
+
+def _wants_passkey(visit: Visit) -> bool:
+    action = visit.session.action
+    return (
+        action is not None
+        and Method.PASSKEY in action.prompt_to_enroll_methods
+        and Method.PASSKEY not in engine.enrolled_methods(visit.session)
+        and Method.PASSKEY in engine.allowed_methods(visit.session)
+        and engine.may_enrol(visit.session)
+    )
 
 
 def _no_way(request: HttpRequest, visit: Visit) -> HttpResponse:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from django_authsignal.client.types import VerificationMethod as Method
-from django_authsignal.emulator import engine
+from django_authsignal.emulator import engine, pictures
 from django_authsignal.emulator import hosted_ways as ways
 from django_authsignal.emulator.hosted import (
     answer_of,
@@ -45,7 +44,7 @@ def enrol_key(key: ways.Key) -> Callable[[HttpRequest], HttpResponse]:
             except Problem as problem:
                 error = key_error(problem)
         options = f"/v1/client/user-authenticators/{key.path}/registration-options"
-        return _enrol(request, visit, "enrol_key", {"key": key, "options_url": options, "error": error})
+        return enrol_page(request, visit, "enrol_key", {"key": key, "options_url": options, "error": error})
 
     return view
 
@@ -61,10 +60,9 @@ def enrol_app(request: HttpRequest, visit: Visit) -> HttpResponse:
         error = code_error(result)
     secret = _secret_on_show(visit, typed=request.method == "POST")
     uri = authenticator_app.otpauth_uri(visit.session.user, secret)
-    picture = base64.b64encode(authenticator_app.qr_svg(uri).encode()).decode()
     groups = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
-    context = {"secret": secret, "secret_groups": groups, "qr": f"data:image/svg+xml;base64,{picture}", "error": error}
-    return _enrol(request, visit, "enrol_app", context)
+    context = {"secret": secret, "secret_groups": groups, "qr": pictures.qr(uri), "error": error}
+    return enrol_page(request, visit, "enrol_app", context)
 
 
 def enrol_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse]:
@@ -99,12 +97,12 @@ def enrol_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse
             "error": error,
             "again_url": visit.link(name),
         }
-        return _enrol(request, visit, "enrol_sent", context)
+        return enrol_page(request, visit, "enrol_sent", context)
 
     return view
 
 
-def _enrol(request: HttpRequest, visit: Visit, template: str, context: Mapping[str, object]) -> HttpResponse:
+def enrol_page(request: HttpRequest, visit: Visit, template: str, context: Mapping[str, object]) -> HttpResponse:
     return page(request, template, visit, {**context, "action_url": request.path, "choose_url": visit.link("enrol")})
 
 

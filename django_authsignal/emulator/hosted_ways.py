@@ -11,7 +11,16 @@ from django.utils.translation import gettext_lazy as _
 from django_authsignal.client.types import VerificationMethod as Method
 from django_authsignal.emulator import engine
 from django_authsignal.emulator.hosted_visit import Visit
-from django_authsignal.emulator.methods import email_magic_link, email_otp, passkey, security_key, sms, whatsapp
+from django_authsignal.emulator.methods import (
+    email_magic_link,
+    email_otp,
+    passkey,
+    push,
+    qr_code,
+    security_key,
+    sms,
+    whatsapp,
+)
 from django_authsignal.emulator.models import Authenticator
 
 _Text = str | Promise
@@ -64,6 +73,18 @@ class Key:
     enrol_button: _Text
 
 
+@dataclass(frozen=True)
+class Phone:
+    """A method that the user's phone answers, and the words of its pages."""
+
+    method: Method
+    module: Any  # with ask
+    template: str
+    on_sight: bool  # True: opening the page asks. False: a GET must not, because it would ring somewhere
+    enrol_title: _Text
+    enrol_lead: _Text
+
+
 NAMES: dict[str, _Text] = {
     Method.PASSKEY: _("Passkey"),
     Method.SECURITY_KEY: _("Security key"),
@@ -75,6 +96,7 @@ NAMES: dict[str, _Text] = {
     Method.RECOVERY_CODE: _("Recovery code"),
     Method.PUSH: _("Push message"),
     Method.QR_CODE: _("QR code"),
+    Method.IN_APP: _("App on a phone"),
 }
 # In the order in which a page offers them: three that suit most people first.
 ENROL_TEXTS = {
@@ -85,6 +107,8 @@ ENROL_TEXTS = {
     Method.EMAIL_MAGIC_LINK: _("We send a link to your address each time."),
     Method.SMS: _("We send a code to your phone each time."),
     Method.WHATSAPP: _("We send a code to your WhatsApp each time."),
+    Method.PUSH: _("We ask your phone, and you answer yes or no there."),
+    Method.QR_CODE: _("You scan a picture with your phone, and answer there."),
 }
 CHALLENGE_TEXTS = {
     Method.PASSKEY: _("Use your fingerprint, face or screen lock."),
@@ -94,6 +118,8 @@ CHALLENGE_TEXTS = {
     Method.EMAIL_MAGIC_LINK: _("Open the link we send you."),
     Method.SMS: _("Type the six digits we send you."),
     Method.WHATSAPP: _("Type the six digits we send you."),
+    Method.PUSH: _("Approve it on your phone."),
+    Method.QR_CODE: _("Scan a picture with your phone."),
     Method.RECOVERY_CODE: _("Type one of the codes you saved."),
 }
 PAGES = {
@@ -104,6 +130,8 @@ PAGES = {
     Method.EMAIL_MAGIC_LINK: "magic-link",
     Method.SMS: "sms",
     Method.WHATSAPP: "whatsapp",
+    Method.PUSH: "push",
+    Method.QR_CODE: "qr-code",
     Method.RECOVERY_CODE: "recovery-code",
 }
 KEYS = [
@@ -175,6 +203,24 @@ SENDINGS = [
         sent=_("We sent a six-digit code to %(to)s."),
     ),
 ]
+PHONES = [
+    Phone(
+        Method.PUSH,
+        push,
+        template="challenge_push",
+        on_sight=False,
+        enrol_title=_("Pair your phone"),
+        enrol_lead=_("Each time, we will ask your phone, and you say yes or no there."),
+    ),
+    Phone(
+        Method.QR_CODE,
+        qr_code,
+        template="challenge_qr_code",
+        on_sight=True,
+        enrol_title=_("Pair your phone for QR codes"),
+        enrol_lead=_("Each time, we will show a picture; you scan it with this phone, and say yes or no there."),
+    ),
+]
 
 
 def usable(visit: Visit) -> list[str]:
@@ -198,8 +244,8 @@ def to_enrol(visit: Visit) -> list[Way]:
     """What the user may set up now, or [] when they may not."""
     if not engine.may_enrol(visit.session):
         return []
-    allowed = engine.allowed_methods(visit.session)
-    methods = [m for m in ENROL_TEXTS if m in allowed]
+    accepted = engine.accepted_methods(visit.session)
+    methods = [m for m in ENROL_TEXTS if m in accepted]
     return [Way(m.value, visit.link(f"enrol-{PAGES[m]}"), NAMES[m], ENROL_TEXTS[m]) for m in methods]
 
 

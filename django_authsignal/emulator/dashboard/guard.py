@@ -148,5 +148,6 @@ _PAGES = (
     ("dashboard-settings", gettext_lazy("Settings")),
     ("webhooks", gettext_lazy("Webhooks")),
     ("inbox", gettext_lazy("Inbox")),
+    ("phone", gettext_lazy("Phone")),
     ("faults", gettext_lazy("Faults")),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import io
 from datetime import timedelta
 from typing import Any
 
@@ -51,18 +50,6 @@ def otpauth_uri(user: EmulatedUser, secret: str) -> str:
     """What an app reads from the QR code."""
     name = user.username or user.email or user.user_id
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=settings.RP_NAME)
-
-
-def qr_svg(uri: str) -> str:
-    """The QR code as an SVG without inline style, for an <img> or inline under a strict CSP."""
-    import segno  # noqa: PLC0415  15 ms that a start need not pay
-
-    out = io.BytesIO()
-    # Dark on light in both colour schemes: many readers do not see an inverted code.
-    segno.make(uri, error="m").save(
-        out, kind="svg", scale=5, border=4, dark="#000", light="#fff", xmldecl=False, svgclass=None, lineclass=None
-    )
-    return out.getvalue().decode()
 
 
 def verify(session: Session, code: str) -> Verification:

@@ -116,6 +116,19 @@ def answer(method: str, device: Authenticator, challenge_id: str, *, approved: b
     return approved
 
 
+def newest(method: str, session: Session) -> DeviceChallenge | None:
+    """The last question that was asked for this session's action, whatever has become of it."""
+    if session.action is None:
+        return None
+    rows = DeviceChallenge.objects.filter(method=method, user=session.user, action=session.action)
+    return rows.order_by("-created_at", "-pk").first()
+
+
+def is_live(row: DeviceChallenge) -> bool:
+    """True while its device may answer it, or has approved it and nobody has collected that."""
+    return row.consumed_at is None and state(row) not in (REJECTED, OVER)
+
+
 def state(row: DeviceChallenge) -> str:
     ended = row.consumed_at is None and row.state != REJECTED and row.expires_at <= clock.now()
     return OVER if ended else row.state

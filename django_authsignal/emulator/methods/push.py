@@ -50,6 +50,13 @@ def challenge(asker: Asker, session: Session, code: str, authenticator_id: str |
     return row, [{"userAuthenticatorId": str(device.pk)} for device in devices]
 
 
+def ask(asker: Asker) -> None:
+    """Ask all of the user's phones for the session's own action."""
+    if asker.session is None or asker.session.action is None:
+        raise device_challenge.over()
+    challenge(asker, asker.session, asker.session.action.code, None)
+
+
 def verify(session: Session, challenge_id: str) -> dict[str, Any]:
     """What the page that asked polls: pending, rejected (or too late), or approved, once with the token."""
     rows = DeviceChallenge.objects.filter(pk=device_challenge.as_uuid(challenge_id), method=_METHOD, user=session.user)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import http, tenant
+from django_authsignal.emulator import clock, http, tenant
 from django_authsignal.emulator.methods import device_challenge
 from django_authsignal.emulator.methods.device_challenge import APPROVED, CLAIMED, OVER, REJECTED, UNCLAIMED, Asker
 from django_authsignal.emulator.models import Authenticator, DeviceChallenge
@@ -28,6 +31,21 @@ def challenge(asker: Asker, code: str, custom: dict[str, Any] | None) -> tuple[D
     digest = _digest(device_code)
     row = device_challenge.create(_METHOD, asker, code, UNCLAIMED, custom=custom, device_code_digest=digest)
     return row, device_code
+
+
+def ask(asker: Asker) -> None:
+    """A question for the session's own action, in place of the older ones. Who has the session collects its answer."""
+    if asker.session is None or asker.session.action is None:
+        raise device_challenge.over()
+    action = asker.session.action
+    older = DeviceChallenge.objects.filter(method=_METHOD, action=action, state__in=[UNCLAIMED, CLAIMED])
+    older.update(expires_at=clock.now())
+    challenge(asker, action.code, None)
+
+
+def content(challenge_id: str) -> str:
+    """What a hosted page's picture holds: a link that any camera can open. Behind the #, so that no log has it."""
+    return f"{settings.PUBLIC_URL}/phone/#{urlencode({'claim': challenge_id})}"
 
 
 def verify(challenge_id: str, device_code: str) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-// The hosted pages' only script: it makes or uses a passkey or security key, waits for a mailed link, copies text, offers
-// the recovery codes as a file and talks to the page that opened this one. All else works without it.
+// The hosted pages' only script: it makes or uses a passkey or security key, waits for a mailed link or a phone, copies
+// text, offers the recovery codes as a file and talks to the page that opened this one. All else works without it.
 
 const toBytes = (text) => {
   const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
@@ -135,18 +135,25 @@ for (const link of document.querySelectorAll("a[data-text]")) {
   link.hidden = false;
 }
 
-// Whoever opened a mailed link answered it, here or on another device: the form then asks what came of it.
+const show = (state) => {
+  for (const part of document.querySelectorAll("[data-when-state]")) part.hidden = part.dataset.whenState !== state;
+  for (const part of document.querySelectorAll("[data-unless-state]")) part.hidden = part.dataset.unlessState === state;
+};
+
+// Whoever opened a mailed link, or holds the phone, answered there: the form then asks what came of it.
 const waiting = document.querySelector("form[data-waits-url]");
 if (waiting) {
   const ask = async () => {
     try {
-      const body = new URLSearchParams({ token: waiting.elements.token.value });
+      const body = new URLSearchParams(new FormData(waiting));
       const answer = await fetch(waiting.dataset.waitsUrl, { method: "POST", body, credentials: "omit" });
-      if (!answer.ok) return; // expired: the button says so
-      if (!(await answer.json()).waits) {
+      const { waits, state } = answer.ok ? await answer.json() : {};
+      // Answered, or not to be asked any more: the page that follows says which.
+      if (answer.ok ? !waits : answer.status === 401) {
         waiting.submit();
         return;
       }
+      if (state) show(state);
     } catch {
       // The network is away for a moment.
     }
