@@ -14,8 +14,11 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from . import enforcement, flow, session, signin, steps
+from .client import ConfigurationError
 from .decision import ActionBlocked, ChallengeRequired, Decision, Question, Verdict
+from .flow import Finished
 from .models import Kind
+from .steps import Steps, Unseen
 
 
 class AuthsignalBackendMixin:
@@ -38,7 +41,7 @@ class AuthsignalBackendMixin:
         Raises ChallengeRequired or ActionBlocked.
         """
         if authsignal_token is not None:
-            return _finish(request, authsignal_token)
+            return _proved(request, steps.run(_finishing(request, authsignal_token)))
         user = super().authenticate(request, *args, **credentials)  # type: ignore[misc]
         return user if user is None else self._gated(request, user)
 
@@ -48,9 +51,10 @@ class AuthsignalBackendMixin:
     ) -> AbstractBaseUser | None:
         """`authenticate` for async code."""
         if authsignal_token is not None:
-            return await sync_to_async(_finish)(request, authsignal_token)
+            finishing = await sync_to_async(Unseen(_finishing, request, authsignal_token))()
+            return await sync_to_async(_proved)(request, await steps.arun(finishing))
         # The sync form of the backend, so that both colours walk one path.
-        user = await sync_to_async(super().authenticate)(request, *args, **credentials)  # type: ignore[misc]
+        user = await sync_to_async(Unseen(super().authenticate, request, *args, **credentials))()  # type: ignore[misc]
         if user is None:
             return None
         question = await sync_to_async(self._question)(request, user)
@@ -96,30 +100,40 @@ def _conclude(request: HttpRequest, question: Question, decision: Decision) -> A
 
 
 @sensitive_variables()
-def _finish(request: HttpRequest | None, token: str) -> AbstractBaseUser | None:
-    """The user that the token proves, of the sign-in that this browser began; PermissionDenied when it is no proof."""
+def _finishing(request: HttpRequest | None, token: str) -> Steps[Finished]:
+    """The steps that finish the sign-in this browser began; without one PermissionDenied, which ends authenticate()."""
     if request is None or not hasattr(request, "session"):
         raise PermissionDenied
-    for challenge_id in _candidates(request, token):
-        finished = steps.run(flow.finish(request, challenge_id, token))
-        row = finished.row
-        if finished.ok and not finished.already and row is not None and finished.user is not None:
-            # A sign-in that its own view finishes has rules there, which a token must not skip.
-            if row.finish_in_view or not signin.allowed(request, finished.user, row.backend):
-                raise PermissionDenied
-            request._authsignal_proved = row  # type: ignore[attr-defined] # its pass is written by login()
-            return finished.user
-    raise PermissionDenied  # and no other backend is asked
+    if steps.in_transaction():
+        raise ConfigurationError(
+            "authenticate(authsignal_token=…) was called inside a transaction, where the call to Authsignal would hold "
+            "its locks and a rollback take the ledger's word back. Put @transaction.non_atomic_requests on the view."
+        )
+    challenge_id = _candidate(request, token)
+    if challenge_id is None:
+        raise PermissionDenied
+    return flow.finish(request, challenge_id, token)
 
 
-def _candidates(request: HttpRequest, token: str) -> list[uuid.UUID]:
+def _proved(request: HttpRequest | None, finished: Finished) -> AbstractBaseUser:
+    row = finished.row
+    if request is None or row is None or finished.user is None or not finished.ok or finished.already:
+        raise PermissionDenied  # and no other backend is asked
+    # A sign-in that its own view finishes has rules there, which a token must not skip.
+    if row.finish_in_view or not signin.allowed(request, finished.user, row.backend):
+        raise PermissionDenied
+    request._authsignal_proved = row  # type: ignore[attr-defined] # its pass is written by login()
+    return finished.user
+
+
+def _candidate(request: HttpRequest, token: str) -> uuid.UUID | None:
     """The sign-in of this session that the token says it is for, or the only one; the token is not believed."""
     kinds = (str(Kind.SIGN_IN), str(Kind.PASSWORDLESS))
     ids = [item.id for item in session.open_challenges(request) if item.kind in kinds]
     claimed = _claimed(token)
-    if not claimed and len(ids) == 1:
-        return [uuid.UUID(ids[0])]
-    return [uuid.UUID(item) for item in ids if item == claimed]
+    if claimed:
+        ids = [item for item in ids if item == claimed]
+    return uuid.UUID(ids[0]) if len(ids) == 1 else None
 
 
 def _claimed(token: str) -> str:

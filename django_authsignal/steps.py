@@ -5,7 +5,8 @@ under way, so no lock and no write transaction of ours waits for the network.
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -35,17 +36,31 @@ async def arun(steps: Steps[T]) -> T:
     outcome = await advance(steps, None, None)
     while not outcome.done:
         try:
-            result, error = await sync_to_async(outcome.value, thread_sensitive=False)(), None
+            result, error = await sync_to_async(Unseen(outcome.value), thread_sensitive=False)(), None
         except AuthsignalError as exc:
             result, error = None, exc
         outcome = await advance(steps, result, error)
     return outcome.value  # type: ignore[no-any-return]
 
 
+class Unseen:
+    """A call that is made in another thread, and whose arguments no error report shows.
+
+    Django's `sensitive_variables` hides nothing in the frames of asgiref that hand a call over.
+    """
+
+    def __init__(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self._call = partial(call, *args, **kwargs)
+
+    def __call__(self) -> Any:
+        """Makes the call."""
+        return self._call()
+
+
 @dataclass(frozen=True)
 class _Step:
     done: bool
-    value: Any
+    value: Any = field(repr=False)  # a call's arguments: a token among them
 
 
 def _advance(steps: Steps[Any], result: Any, error: AuthsignalError | None) -> _Step:
