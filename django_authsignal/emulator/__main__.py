@@ -102,6 +102,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--default-outcome", default="ALLOW", choices=_OUTCOMES, help="of unconfigured actions")
     parser.add_argument("--origin", action="append", default=[], help="a page's origin that may use passkeys")
     parser.add_argument("--rp-id", default="", help="the passkeys' domain (default: the public URL's host)")
+    parser.add_argument("--allow-host", action="append", default=[], help="a further name that it answers for")
     parser.add_argument("--allow-remote", action="store_true", help="listen beyond loopback: it has no protection")
     return parser
 
@@ -128,6 +129,12 @@ def _check(options: argparse.Namespace) -> None:
     for origin in options.origin:
         if not _is_origin(origin) and not _ANDROID_ORIGIN.fullmatch(origin):
             _fail(f"{origin!r} is not an origin. Pass one like --origin http://localhost:8000.")
+    for host in options.allow_host:
+        if not re.fullmatch(r"[a-z0-9.-]+", host):
+            _fail(
+                f"{host!r} is not a host name of lower-case letters, digits, dots and dashes. "
+                "Pass one like --allow-host emulator."
+            )
     if options.rp_id and not re.fullmatch(r"[a-z0-9.-]+", options.rp_id):
         _fail("The passkeys' domain is a host name in lower case. Pass one like --rp-id localhost.")
 
@@ -187,9 +194,16 @@ def _environment(options: argparse.Namespace, port: int) -> dict[str, str]:
         "DATABASE": options.database,
         "ORIGINS": " ".join(options.origin),
         "RP_ID": options.rp_id,
-        "ALLOWED_HOSTS": "" if _is_loopback(options.host) or options.host in ("0.0.0.0", "::") else options.host,  # noqa: S104
+        "ALLOWED_HOSTS": " ".join([*options.allow_host, *_named(options.host)]),
     }
     return {_PREFIX + name: value for name, value in values.items()}
+
+
+def _named(host: str) -> list[str]:
+    """The address to listen on as a Host header names it; none for those that name no machine."""
+    if _is_loopback(host) or host in ("0.0.0.0", "::"):  # noqa: S104
+        return []
+    return [f"[{host}]" if ":" in host else host]
 
 
 def _migrate() -> None:

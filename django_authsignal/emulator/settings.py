@@ -47,8 +47,9 @@ if not all(key.startswith("emulator_") for key in API_SECRET_KEYS):
 DEBUG = False
 # Keys of stored codes are derived from the first, so the database alone does not give them away.
 SECRET_KEY = hashlib.sha256(b"django_authsignal.emulator:" + API_SECRET_KEY.encode()).hexdigest()
+_PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
 ALLOWED_HOSTS = sorted(
-    {"localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"}
+    {"localhost", "127.0.0.1", "[::1]", f"[{_PUBLIC_HOST}]" if ":" in _PUBLIC_HOST else _PUBLIC_HOST}
     | set(_read("ALLOWED_HOSTS", "").split())
 )
 INSTALLED_APPS = ["django_authsignal.emulator.apps.EmulatorConfig"]
@@ -57,6 +58,7 @@ INSTALLED_APPS = ["django_authsignal.emulator.apps.EmulatorConfig"]
 # page's form carries the client token, which is its secret against forgery. The dashboard guards itself.
 MIDDLEWARE = [
     "django_authsignal.emulator.middleware.SecurityHeadersMiddleware",
+    "django_authsignal.emulator.errors.MethodsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django_authsignal.emulator.middleware.RacesMiddleware",
 ]
@@ -96,8 +98,9 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler"}, "nowhere": {"class": "logging.NullHandler"}},
     "loggers": {
         "django": {"handlers": ["console"], "level": "ERROR"},
-        # A page that rebound its name to this machine is answered with 400, and must not fill the log.
-        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+        # A page that rebound its name to this machine, or a path that climbs, is answered with 400 and its reason, and
+        # must not fill the log.
+        "django.security": {"handlers": ["nowhere"], "propagate": False},
         "django_authsignal.emulator": {"handlers": ["console"], "level": "WARNING"},
     },
 }

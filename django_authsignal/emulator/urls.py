@@ -20,3 +20,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 if find_spec("django_authsignal.emulator.hosted_urls"):
     urlpatterns.append(path("", include("django_authsignal.emulator.hosted_urls")))
+
+_ERRORS = "django_authsignal.emulator.errors"
+handler400 = f"{_ERRORS}.bad_request"
+handler404 = f"{_ERRORS}.not_found"
+handler500 = f"{_ERRORS}.failed"
