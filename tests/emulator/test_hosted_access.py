@@ -16,6 +16,7 @@ from .authenticator import SoftwareAuthenticator
 from .conftest import App as AuthenticatorApp
 from .conftest import Emulator, enrol_passkey
 from .hosted_browser import App, add_passkey_device
+from .phone import phone_of
 
 pytestmark = pytest.mark.e2e
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -80,6 +81,56 @@ class Tour:
         self.open(f"{way}/", self.user)
         self.press("Send the link" if way == "magic-link" else "Send the code")
         expect(self.page.get_by_role("heading", level=1)).to_contain_text("Check")
+
+    def asked(self, early: bool = False) -> None:
+        self.open("push/", self.user)
+        self.press("Ask my phone")
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("Look at your phone")
+        if early:
+            self.press("I have answered on my phone")
+            expect(self.page.get_by_role("status")).to_contain_text("not answered yet")
+
+    def scanned(self) -> None:
+        self.open("qr-code/", self.user)
+        phone = phone_of(self.emulator, self.user, "qr-code")
+        phone.claim(self.page.locator("#challenge-code").inner_text())
+        expect(self.page.get_by_text("Your phone has it")).to_be_visible()
+
+    def rejected(self) -> None:
+        self.open("qr-code/", self.user)
+        phone, shown = phone_of(self.emulator, self.user, "qr-code"), self.page.locator("#challenge-code").inner_text()
+        phone.claim(shown)
+        phone.answer(shown, approved=False)
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("This was rejected")
+
+    def phone(self, then: str = "") -> None:
+        """The page that plays one, up to a step: "pairing", "paired", "scanned", "asked", "told" or "proved"."""
+        self.page.goto(f"{self.emulator.url}/phone/")
+        expect(self.page.locator("#phone")).to_be_visible()
+        for kind in {"pairing": ["push"], "": []}.get(then, ["push", "qr-code", "in-app"]):
+            self.scan(self.emulator.track(self.user, self.emulator.configure("ALLOW"), scope=MANAGE)["token"])
+            self.page.get_by_label("To be asked by").select_option(kind)
+            if then != "pairing":
+                self.press("Pair")
+                expect(self.page.locator("#news")).to_contain_text("Paired.")
+        if then in ("scanned", "told"):
+            body = {"action": self.emulator.configure("ALLOW"), "custom": {"amount": 5}}
+            self.scan(self.emulator.anonymous("challenge/qr-code", body).json()["challengeId"])
+        if then == "told":
+            self.press("See what it asks")
+            self.press("Reject")
+        if then == "asked":
+            action = self.emulator.configure("CHALLENGE")
+            token = self.emulator.track(self.user, action, userAgent="Agent/1.0", custom={"amount": 5})["token"]
+            self.emulator.call("challenge/push", token, {"action": action})
+            expect(self.page.get_by_role("button", name="Approve")).to_be_enabled()
+        if then == "proved":
+            self.press("Prove it")
+            expect(self.page.locator("#proved")).to_be_visible()
+
+    def scan(self, text: str) -> None:
+        self.page.get_by_label("Code or link").fill(text)
+        self.press("Open")
 
     def wrong_code(self) -> None:
         self.open("authenticator-app/", self.user)
@@ -153,6 +204,18 @@ PAGES: dict[str, Callable[[Tour], None]] = {
     },
     "challenge-email-sent": lambda tour: tour.challenge_sent("email"),
     "challenge-magic-link-sent": lambda tour: tour.challenge_sent("magic-link"),
+    "enrol-push": lambda tour: tour.enrol("push"),
+    "enrol-qr-code": lambda tour: tour.enrol("qr-code"),
+    "challenge-push": lambda tour: tour.challenge("push"),
+    "challenge-push-asked": Tour.asked,
+    "challenge-push-early": lambda tour: tour.asked(early=True),
+    "challenge-qr-code": lambda tour: tour.challenge("qr-code"),
+    "challenge-qr-code-scanned": Tour.scanned,
+    "rejected": Tour.rejected,
+    **{
+        f"phone-{then or 'empty'}": lambda tour, then=then: tour.phone(then)  # type: ignore[misc]
+        for then in ("", "pairing", "paired", "scanned", "asked", "told", "proved")
+    },
     "wrong-code": Tour.wrong_code,
     "blocked": lambda tour: tour.closed("BLOCK"),
     "review": lambda tour: tour.closed("REVIEW"),
@@ -181,6 +244,8 @@ def tour(
     for method in ("EMAIL_OTP", "EMAIL_MAGIC_LINK"):
         emulator.post(f"users/{user}/authenticators", {"verificationMethod": method, "email": f"{user}@example.com"})
     emulator.post(f"users/{user}/authenticators", {"verificationMethod": "SMS", "phoneNumber": "+64211234567"})
+    for kind in ("push", "qr-code"):
+        phone_of(emulator, user, kind)
     return Tour(emulator, user, app, page)
 
 
