@@ -13,7 +13,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "django_authsignal.emulator.settings"
 import django
 from django.conf import settings
 
-from django_authsignal.emulator.faults import Faults
+from django_authsignal.emulator.faults import Faults, readable_by
 from django_authsignal.emulator.handler import Handler
 from django_authsignal.emulator.problems import Problem
 
@@ -22,7 +22,6 @@ Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-_DRAIN = 32  # times MAX_BODY: read on that far, so that the caller gets our answer and not a reset
 
 
 class BodyLimit:
@@ -35,34 +34,38 @@ class BodyLimit:
         if scope["type"] != "http":
             return
         try:
-            async with asyncio.timeout(settings.BODY_TIMEOUT):
-                body = await _read(receive)
+            body = await _read(receive)
         except Problem as problem:
-            await _refuse(problem, send)
-            return
-        except TimeoutError:
-            await _refuse(Problem(408, "request_timeout", "The body did not arrive. Check Content-Length."), send)
+            await _refuse(problem, scope, send)
             return
         if body is not None:
             await self._app(scope, _replay(body, receive), send)
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The body; None when the caller has gone. Raises Problem 413."""
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        part = message.get("body", b"")
-        size += len(part)
+    """The body; None when the caller has gone. Raises Problem 408 or 413.
+
+    What is too large is read on and thrown away, so that the caller gets our answer and not a reset.
+    """
+    parts, size, more = [], 0, True
+    try:
+        async with asyncio.timeout(settings.BODY_TIMEOUT):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                size += len(message.get("body", b""))
+                if size <= settings.MAX_BODY:
+                    parts.append(message.get("body", b""))
+                else:
+                    parts.clear()
+                more = message.get("more_body", False)
+    except TimeoutError:
         if size <= settings.MAX_BODY:
-            parts.append(part)
-        more = message.get("more_body", False)
-        if size > settings.MAX_BODY and (not more or size > _DRAIN * settings.MAX_BODY):
-            raise Problem(413, "payload_too_large", "The body is larger than 1 MiB.")
-        if not more:
-            return b"".join(parts)
+            raise Problem(408, "request_timeout", "The body did not arrive. Check Content-Length.") from None
+    if size > settings.MAX_BODY:
+        raise Problem(413, "payload_too_large", "The body is larger than 1 MiB.")
+    return b"".join(parts)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -74,12 +77,13 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _refuse(problem: Problem, send: Send) -> None:
+async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
     content = json.dumps(problem.body()).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         (b"connection", b"close"),
+        *readable_by(scope),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

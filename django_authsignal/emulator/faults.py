@@ -119,17 +119,19 @@ async def _answer(
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         *(headers or []),
+        *readable_by(scope),
     ]
-    if scope["path"].startswith("/v1/client/"):
-        start += _readable_by(scope)
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})
 
 
-def _readable_by(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """A page sees the fault, and not a CORS error that hides it. There is nothing to read in it but the fault."""
+def readable_by(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Headers by which a page that calls the Client API sees a refusal, and not a CORS error that hides it.
+
+    There is nothing to read in it but the refusal.
+    """
     origin = next((value for name, value in scope["headers"] if name == b"origin"), b"")
-    if not origin:
+    if not origin or not scope["path"].startswith("/v1/client/"):
         return []
     return [(b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true")]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from .conftest import Emulator, start, stop
 
@@ -92,11 +93,31 @@ def test_a_long_path_is_refused_with_the_three_keys(served: Emulator) -> None:
     assert (status, set(body)) == (431, KEYS)
 
 
-def test_a_body_larger_than_a_mebibyte_is_refused_in_bounded_memory(served: Emulator) -> None:
+@pytest.mark.parametrize("size", [1024 * 1024 + 1, 60_000_000], ids=["a byte too many", "60 MB"])
+def test_a_body_larger_than_a_mebibyte_is_refused_in_bounded_memory(served: Emulator, size: int) -> None:
     before = memory(served)
-    answer = served.server("POST", "users/u/actions/signIn", data=b'{"custom":{"a":"' + b"a" * 20_000_000 + b'"}}')
+    answer = served.server("POST", "users/u/actions/signIn", data=b'{"custom":{"a":"' + b"a" * (size - 19) + b'"}}')
     assert (answer.status_code, set(answer.json())) == (413, KEYS)
     assert memory(served) - before < 30_000_000
+
+
+def test_a_body_without_an_end_is_refused_as_too_large(served: Emulator) -> None:
+    began = time.monotonic()
+    with connect(served) as caller:
+        caller.sendall(
+            b"POST /v1/validate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"200000\r\n" + b"a" * 0x200000 + b"\r\n"
+        )
+        status, body = answered(caller)
+    assert (status, set(body)) == (413, KEYS)
+    assert time.monotonic() - began < 15
+
+
+def test_a_page_of_another_origin_sees_that_its_body_was_too_large(served: Emulator) -> None:
+    url, headers = f"{served.api}/client/challenge", {"Origin": "https://app.example"}
+    answer = requests.post(url, data=b" " * 1_100_000, headers=headers, timeout=20)
+    assert answer.status_code == 413
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 
 @pytest.mark.parametrize(
