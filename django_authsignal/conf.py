@@ -4,6 +4,7 @@ Reading is live: `override_settings` and pytest-django's `settings` fixture work
 """
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -104,6 +105,7 @@ NUMBERS = {
     "CHALLENGE_AGE": (1, LARGEST),
     "REVIEW_MAX_AGE": (1, LARGEST),
 }  # and the least and most they may be
+ORIGIN = re.compile(r"https?://[^\s/\\?#@]+/?")
 STRINGS = ("SIGN_IN_ACTION", "MANAGE_ACTION", "USER_ID_PREFIX")
 ENVIRONMENT = ("API_SECRET_KEY", "TENANT_ID", "API_URL")
 LISTS = ("API_SECRET_KEY_FALLBACKS", "HOSTED_HOSTS", "METHODS", "PASSWORDLESS_METHODS")
@@ -306,9 +308,8 @@ def _origin_fault(value: Any) -> tuple[str, str] | None:
     if value is None or callable(value):
         return None
     origins = [value] if isinstance(value, str) else value
-    for origin in origins if isinstance(origins, Sequence) else [origins]:
-        rest = str(origin).partition("://")[2]
-        if not str(origin).startswith(("https://", "http://")) or not rest or "/" in rest.rstrip("/"):
+    for origin in (origins or [origins]) if isinstance(origins, Sequence) else [origins]:
+        if not isinstance(origin, str) or not _is_address(origin) or not ORIGIN.fullmatch(origin):
             return f"is {origin!r}.", 'Write an origin: "https://shop.example", no path.'
     return None
 

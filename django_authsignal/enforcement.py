@@ -89,7 +89,13 @@ class RequestGate:
     def passed(self, action: str, max_age: int | None = None) -> bool:
         """True while the user has a pass for the action; no network, nothing is spent."""
         policy, user = policy_of(action, max_age=max_age), signed_in_user(self._request)
-        return user is not None and flow.peek(self._request, user, policy, read_bound(self._request, policy))
+        found = user is not None and flow.peek(self._request, user, policy, read_bound(self._request, policy))
+        self.private = self.private or found
+        return found
+
+    async def apassed(self, action: str, max_age: int | None = None) -> bool:
+        """The same for async code."""
+        return await sync_to_async(self.passed)(action, max_age)
 
     def seconds_left(self, action: str) -> int | None:
         """Seconds the action's pass still counts; 0 without one, None for as long as the session."""

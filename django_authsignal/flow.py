@@ -165,8 +165,8 @@ def _track(
     except Unreachable as exc:
         session.reload(request)
         return ledger.unreachable(request, question, row, exc)
-    except Refused as exc:
-        # Never an outage: a wrong key or region must be seen, not failed open.
+    except (Refused, ValueError) as exc:
+        # Never an outage: a wrong key or region, or an id that cannot be sent, must be seen, not failed open.
         logger.error("Authsignal refused to track %s: %s", question.policy.action, exc)
         if observing:  # nobody was refused: nothing is to count this as a failed login
             row.reason = "observed: refused"
@@ -277,7 +277,7 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
         )
     except Unreachable as exc:
         return ledger.unreachable(request, question, ledger.new_row(request, question), exc)
-    except Refused as exc:
+    except (Refused, ValueError) as exc:
         logger.error("Authsignal refused to enrol an e-mail address: %s", exc)
         return ledger.deny(request, question, ledger.new_row(request, question), "not_enrolled")
     return (yield from _track(request, question, enrolling=False))

@@ -16,6 +16,7 @@ from .client import ConfigurationError
 from .conf import get_settings, resolve
 
 SALT = "django_authsignal."
+MAX_LENGTH = 512  # characters of an id: what the ledger keeps, and a shortened one is somebody else's
 
 
 def digest(purpose: str, *parts: str) -> str:
@@ -42,7 +43,12 @@ def authsignal_id(user: AbstractBaseUser) -> str:
     found = make(user) if make else user.pk
     if found is None or str(found) == "":
         raise ConfigurationError("USER_ID gave no id for a user. Return a stable, non-empty string for every user.")
-    return f"{ours.USER_ID_PREFIX}{found}"
+    made = f"{ours.USER_ID_PREFIX}{found}"
+    if len(made) > MAX_LENGTH:
+        raise ConfigurationError(
+            f"USER_ID gave an id of {len(made)} characters for a user. Return {MAX_LENGTH} at most, with the prefix."
+        )
+    return made
 
 
 def get_user(user_pk: str) -> AbstractBaseUser | None:

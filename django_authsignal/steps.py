@@ -16,6 +16,8 @@ from .client import AuthsignalError
 
 T = TypeVar("T")
 Steps = Generator[Callable[[], Any], Any, T]
+# What the gate is told of, to decide: a call without a usable answer, and an id that no call can carry.
+FAILURES = (AuthsignalError, ValueError)
 
 
 def run(steps: Steps[T]) -> T:
@@ -24,7 +26,7 @@ def run(steps: Steps[T]) -> T:
     while not outcome.done:
         try:
             result, error = outcome.value(), None
-        except AuthsignalError as exc:
+        except FAILURES as exc:
             result, error = None, exc
         outcome = _advance(steps, result, error)
     return outcome.value  # type: ignore[no-any-return]
@@ -37,7 +39,7 @@ async def arun(steps: Steps[T]) -> T:
     while not outcome.done:
         try:
             result, error = await sync_to_async(Unseen(outcome.value), thread_sensitive=False)(), None
-        except AuthsignalError as exc:
+        except FAILURES as exc:
             result, error = None, exc
         outcome = await advance(steps, result, error)
     return outcome.value  # type: ignore[no-any-return]
@@ -63,7 +65,7 @@ class _Step:
     value: Any = field(repr=False)  # a call's arguments: a token among them
 
 
-def _advance(steps: Steps[Any], result: Any, error: AuthsignalError | None) -> _Step:
+def _advance(steps: Steps[Any], result: Any, error: Exception | None) -> _Step:
     # StopIteration must not cross a thread's future, so the end of the steps is a value.
     try:
         return _Step(False, steps.throw(error) if error else steps.send(result))

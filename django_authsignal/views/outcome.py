@@ -11,7 +11,7 @@ from django.urls import reverse
 from .. import addresses, responses, signin
 from ..enforcement import policy_of
 from ..flow import Finished
-from ..models import Challenge, Kind
+from ..models import Challenge, Kind, Status
 from ..policy import label_for
 
 
@@ -28,6 +28,8 @@ def as_page(request: HttpRequest, challenge_id: uuid.UUID, finished: Finished) -
 
 def already(request: HttpRequest, row: Challenge) -> str:
     """Where the same browser goes that comes a second time: on, and never with a second pass."""
+    if row.finish_in_view and row.status == Status.PROVED:
+        return signin.view_url(row, addresses.local(request, row.return_to))  # the first answer was lost on the way
     return addresses.local(request, row.return_to) or fallback(row)
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from .. import addresses, enforcement, flow, ledger, responses, signin, steps
-from ..client import AuthsignalError
+from ..client import AuthsignalError, User
 from ..conf import get_client
 from ..decision import Question, Verdict
 from ..identity import authsignal_id, client_ip, digest
@@ -99,13 +99,22 @@ def _find(name: str) -> AbstractBaseUser | None:
 
 def _has_accepted_method(request: HttpRequest, user: AbstractBaseUser | None) -> bool:
     # A name nobody has is looked up too, under an id nobody has: the same call, the same time.
-    known = get_client(request).get_user(authsignal_id(user) if user else f"nobody-{uuid.uuid4()}")
+    known = _look_up(request, user)
     accepted = passwordless(enforcement.policy_of(None)).methods or frozenset()
     return (
         user is not None
+        and known is not None
         and known.is_enrolled is True
         and bool(accepted & set(known.enrolled_verification_methods or ()))
     )
+
+
+def _look_up(request: HttpRequest, user: AbstractBaseUser | None) -> User | None:
+    try:
+        return get_client(request).get_user(authsignal_id(user) if user else f"nobody-{uuid.uuid4()}")
+    except ValueError as exc:
+        logger.error("Authsignal could not be asked who is enrolled: %s", exc)
+        return None  # an id that no call can carry
 
 
 def _same_answer(request: HttpRequest, form: UsernameForm) -> HttpResponse:
