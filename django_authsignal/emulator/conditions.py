@@ -10,6 +10,7 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from django_authsignal.emulator import equality
 from django_authsignal.emulator.problems import Problem, invalid
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def matches(conditions: Any, read: Callable[[Names], dict[str, Any]]) -> bool:
 
     try:
         rule, names = _checked(json.dumps(conditions))
-        return rule.evaluate(read(names)) is True
+        return rule.evaluate(_present(read(names))) is True
     except Problem as exc:
         raise CannotEvaluate(exc.description) from None
     except DataLogicError as exc:
@@ -85,10 +86,17 @@ def _checked(text: str) -> tuple[Rule, Names]:
 
 
 def _compiled(text: str) -> tuple[Rule, Names]:
-    rule = _engine().compile({"!!": [json.loads(text)]})
+    rule = _engine().compile({"!!": [equality.javascript(json.loads(text))]})
     facts = rule.facts()
     names = [tuple(path) for path in facts["reads"]]
     return rule, frozenset(names if facts["reads_complete"] else [*names, ()])
+
+
+def _present(data: dict[str, Any]) -> dict[str, Any]:
+    """Without what nobody sent: `missing` finds it, and a `var` has its default for it."""
+    return {
+        group: {name: value for name, value in values.items() if value is not None} for group, values in data.items()
+    }
 
 
 def _check_name(path: tuple[str, ...], name: str) -> None:

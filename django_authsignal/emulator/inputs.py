@@ -1,6 +1,6 @@
 """What conditions read of an action: its address, device, user and custom data.
 
-What track did not send is null, which JsonLogic takes for false; a missing device is a new one (`devices.is_new`).
+What track did not send is null, which equals nothing else; a missing device is a new one (`devices.is_new`).
 """
 
 from __future__ import annotations

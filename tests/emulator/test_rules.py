@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import uuid
@@ -241,6 +242,78 @@ def test_a_rule_narrows_the_methods_and_chooses_the_first(
     refused = emulator.client("POST", "verify/totp", narrowed["token"], {"verificationCode": app.code()})
     assert refused.status_code == 400
     assert emulator.validate(narrowed["token"])["state"] == "CHALLENGE_REQUIRED"
+
+
+# JsonLogic compares as JavaScript does, and what was not sent is absent.
+
+COMPARED = [
+    (None, False, False),
+    (None, 0, False),
+    (None, "", False),
+    (None, None, True),
+    (0, None, False),
+    (False, None, False),
+    (1, "1", True),
+    (1, True, True),
+    ("1", True, True),
+    ("0", False, True),
+    ("", False, True),
+    (0, False, True),
+    ("true", True, False),
+    ("false", False, False),
+    ("a", True, False),
+    (2, True, False),
+]
+
+
+def written(value: Any) -> str:
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["as written", "turned"])
+@pytest.mark.parametrize(("sent", "compared", "equal"), COMPARED, ids=written)
+def test_values_are_equal_as_in_javascript(
+    emulator: Emulator, user: str, sent: Any, compared: Any, equal: bool, turned: bool
+) -> None:
+    pair = [compared, {"var": "custom.a"}] if turned else [{"var": "custom.a"}, compared]
+    custom = {} if sent is None else {"a": sent}
+    assert blocks(emulator, user, {"==": pair}, custom=custom) is equal
+    assert blocks(emulator, user, {"!=": pair}, custom=custom) is not equal
+
+
+@pytest.mark.parametrize(
+    ("custom", "equal"), [({}, True), ({"a": 0}, False), ({"b": False}, False), ({"a": 1, "b": "1"}, True)], ids=written
+)
+def test_two_values_that_were_sent_are_compared(emulator: Emulator, user: str, custom: Any, equal: bool) -> None:
+    both = {"and": [{"==": [{"var": "custom.a"}, {"var": "custom.b"}]}, True]}
+    assert blocks(emulator, user, both, custom=custom) is equal
+
+
+def test_an_address_that_was_not_sent_is_not_one_that_is_not_anonymous(emulator: Emulator, user: str) -> None:
+    action = emulator.configure("BLOCK")
+    add_rule(emulator, action, "ALLOW", {"==": [{"var": "ip.isAnonymous"}, False]})
+    assert emulator.track(user, action)["state"] == "BLOCK"
+    assert emulator.track(user, action, ipAddress=AUCKLAND)["state"] == "ALLOW"
+
+
+@pytest.mark.parametrize("name", ["custom.a", "user.a", "ip.countryCode", "device.isBot"])
+def test_what_was_not_sent_is_missing_and_has_the_default(emulator: Emulator, user: str, name: str) -> None:
+    assert blocks(emulator, user, {"missing": [name]})
+    assert blocks(emulator, user, {"missing_some": [1, [name, "custom.b"]]})
+    assert blocks(emulator, user, {"==": [{"var": [name, 7]}, 7]})
+    sent: Any = {"ipAddress": AUCKLAND, "userAgent": "Firefox", "custom": {"a": 1}}
+    emulator.post(f"users/{user}", {"custom": {"a": 1}})
+    assert not blocks(emulator, user, {"missing": [name]}, **sent)
+    assert not blocks(emulator, user, {"==": [{"var": [name, 7]}, 7]}, **sent)
+
+
+def test_a_comparison_within_a_comparison_is_no_slower_for_being_deep(emulator: Emulator, user: str) -> None:
+    deep: Any = {"var": "custom.a"}
+    for _ in range(7):
+        deep = {"==": [{"if": [deep, 1]}, {"var": "custom.b"}]}
+    began = time.monotonic()
+    blocks(emulator, user, deep, custom={"a": 1})
+    assert time.monotonic() - began < 2
 
 
 # What conditions read.
