@@ -3,10 +3,12 @@
 import json
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -17,7 +19,7 @@ from ..conf import get_settings
 from ..decision import Decision, Verdict
 from ..flow import Finished
 from ..identity import get_user
-from ..models import Challenge, Status
+from ..models import Challenge, Kind, Status
 from ..policy import get_policy, label_for
 from .outcome import already, failed, go_on
 
@@ -117,7 +119,7 @@ def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
     decision = flow.challenge_decision(request, row, label=label_for(get_policy(row.action), {}))
     if decision.verdict is Verdict.REVIEW:
         return responses.decided(request, "review", decision, status=200, url=request.path)
-    if row.status in (Status.PROVED, Status.SPENT):
+    if row.status in (Status.PROVED, Status.SPENT) or _proved_in_another_tab(request, row):
         onward = already(request, row)
         return responses.page(request, "proved", {"label": decision.label, "action": row.action, "return_to": onward})
     reason = request.GET.get("reason", "")
@@ -136,6 +138,19 @@ def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
         reason=reason,
         leave_url=back,
     )
+
+
+def _proved_in_another_tab(request: HttpRequest, row: Challenge) -> bool:
+    """True when a proof made since then answers this question too: the page that asked opens without another one."""
+    if row.kind == Kind.SETTINGS or row.status != Status.OPEN or str(request.user.pk) != row.user_pk:
+        return False
+    since = row.created_at
+    if row.max_age is not None:
+        # The view may ask for a younger proof than the policy does; an older one would only lead back here.
+        since = max(since, timezone.now() - timedelta(seconds=row.max_age))
+    proofs = Challenge.objects.filter(status=Status.PROVED, proved_at__gte=since, scope=row.scope)
+    same = proofs.filter(user_pk=row.user_pk, browser=row.browser, action=row.action)
+    return enforcement.gate(request).passed(row.action) and same.exists()
 
 
 def _way_out(request: HttpRequest, row: Challenge) -> str:
