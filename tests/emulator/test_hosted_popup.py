@@ -41,6 +41,7 @@ def tracked(emulator: Emulator, user: str, user_app: AuthenticatorApp) -> Callab
 def popup(page: Page, url: str) -> Frame:
     """As the SDK opens it."""
     page.evaluate(FRAME, f"{url}&mode=popup")
+    heard(page, "AUTHSIGNAL_READY")  # its script runs: before that nobody hears a press
     return hosted_frame(page)
 
 
