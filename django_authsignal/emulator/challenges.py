@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from django_authsignal.client.types import State, VerificationMethod
-from django_authsignal.emulator import clock, engine, fields, limits, messages, tenant, tokens
+from django_authsignal.emulator import clock, engine, fields, limits, logs, messages, tenant, tokens
 from django_authsignal.emulator.engine import Session
 from django_authsignal.emulator.models import ID_LENGTH, Action, Authenticator, Challenge, EmulatedUser
 from django_authsignal.emulator.problems import Problem, invalid
@@ -77,12 +77,15 @@ def verify(challenge_id: str, code: str) -> Body:
         return dict(_WRONG)
     attempt = limits.take(row.user, _kind("try", row), limits.TRIES)
     if attempt is None:
+        _log(row, "CODE_MAX_ATTEMPTS_EXCEEDED")
         return dict(_TOO_MANY)
     with transaction.atomic():
         row = Challenge.objects.select_for_update().get(pk=row.pk)
         right = hmac.compare_digest(row.digest, _digest(row, code))
         if not right or row.verified_at or row.expires_at <= clock.now():
+            _log(row, "CODE_INVALID_OR_EXPIRED")
             return dict(_WRONG)
+        _log(row, "CODE_VALID")
         row.verified_at = clock.now()
         row.save(update_fields=["verified_at"])
         limits.give_back(attempt)
@@ -200,6 +203,7 @@ def _deliver(row: Challenge) -> None:
     mail = row.method in _MAIL
     limit = limits.MAILS if mail else limits.TEXTS
     if limits.take(row.user, _kind("send", row), limit) is None:
+        _log(row, "RATE_LIMIT_EXCEEDED")
         raise Problem(429, "too_many_requests", "Too many messages were sent. Try again in ten minutes.")
     number = f"{secrets.randbelow(1_000_000):06}"
     row.digest = _digest(row, number)
@@ -209,17 +213,30 @@ def _deliver(row: Challenge) -> None:
     else:  # only these: what was verified or claimed meanwhile stays so
         row.save(update_fields=["digest", "expires_at", "sms_channel"])
     # Not inside a transaction: a webhook may be asked. What it refuses to send nobody knows.
-    messages.deliver(
-        "email" if mail else "whatsapp" if row.sms_channel == "WHATSAPP" else "sms",
-        row.email or row.phone_number,
-        subject="Your verification code" if mail else "",
-        body=f"Your verification code is {number}. It works for {settings.CODE_AGE // 60} minutes.",
-        code=number,
-        method=row.method,
-        user=row.user,
-        # Not saved: an anonymous challenge has no action yet, but the message says what it is for.
-        action=row.action or Action(code=row.action_code, idempotency_key=row.idempotency_key, **row.attributes),
-    )
+    try:
+        messages.deliver(
+            "email" if mail else "whatsapp" if row.sms_channel == "WHATSAPP" else "sms",
+            row.email or row.phone_number,
+            subject="Your verification code" if mail else "",
+            body=f"Your verification code is {number}. It works for {settings.CODE_AGE // 60} minutes.",
+            code=number,
+            method=row.method,
+            user=row.user,
+            action=_asked_for(row),
+        )
+    except Problem:
+        _log(row, "SEND_DOWNSTREAM_FAILED")
+        raise
+    _log(row, "SENT")
+
+
+def _asked_for(row: Challenge) -> Action:
+    """Not saved when the challenge is anonymous: it has no action yet, but messages and records say what it is for."""
+    return row.action or Action(code=row.action_code, idempotency_key=row.idempotency_key, **row.attributes)
+
+
+def _log(row: Challenge, kind: str) -> None:
+    logs.tell(kind, row.method, row.user, _asked_for(row), **_address(row))
 
 
 def _find(challenge_id: str) -> Challenge | None:

@@ -123,11 +123,18 @@ def update_user(call: Call) -> Any:
             setattr(user, column, value)
         user.save(update_fields=list(changes))
         if changes.get("email_verified") and user.email:
-            # Only what was verified: an unfinished enrolment mailed its code elsewhere.
-            by_mail = (VerificationMethod.EMAIL_OTP, VerificationMethod.EMAIL_MAGIC_LINK)
-            addresses = Authenticator.objects.filter(user=user, method__in=by_mail)
-            addresses.filter(verified_at__isnull=False).update(email=user.email)
+            _sync_addresses(user)
     return shapes.profile(user)
+
+
+def _sync_addresses(user: EmulatedUser) -> None:
+    """Only what was verified: an unfinished enrolment mailed its code elsewhere."""
+    by_mail = (VerificationMethod.EMAIL_OTP, VerificationMethod.EMAIL_MAGIC_LINK)
+    rows = Authenticator.objects.filter(user=user, method__in=by_mail, verified_at__isnull=False)
+    for row in rows.exclude(email=user.email).select_related("user"):
+        row.email = user.email
+        row.save(update_fields=["email"])
+        authenticators.tell("authenticator.updated", row)
 
 
 def delete_user(call: Call) -> Any:
@@ -147,6 +154,8 @@ def delete_user(call: Call) -> Any:
                 now = clock.now()
                 kept = EmulatedUser.objects.create(user_id=uuid.uuid4().hex, former_id=user.user_id, created_at=now)
                 actions.update(user=kept)
+            for row in Authenticator.objects.filter(user=user, verified_at__isnull=False).select_related("user"):
+                authenticators.tell("authenticator.deleted", row, deletedAt=clock.iso(clock.now()))
             user.delete()
     return {"success": True}
 

@@ -186,6 +186,32 @@ def test_authenticators_tell_when_they_come_change_and_go(
     assert "credentialPublicKey" not in deleted
 
 
+def test_the_authenticators_of_a_deleted_user_tell_that_they_are_gone(
+    emulator: Emulator, receiver: Receiver, hook: Any, user: str
+) -> None:
+    enrol(emulator, user)
+    emulator.post(f"users/{user}/authenticators", {"verificationMethod": "SMS", "phoneNumber": "+64211234567"})
+    emulator.call("user-authenticators/totp", emulator.track(user, "a", scope="add:authenticators")["token"])
+    hook("authenticator.deleted")
+    assert emulator.server("DELETE", f"users/{user}").status_code == 200
+    told = eventually(lambda: len(receiver.requests) > 1 and receiver.requests)
+    data = [one.json["data"] for one in told]
+    assert sorted(one["verificationMethod"] for one in data) == ["EMAIL_OTP", "SMS"]  # the app was never verified
+    assert all(one["deletedAt"] and one["userId"] == user for one in data)
+
+
+def test_an_address_that_changes_with_its_user_is_told(
+    emulator: Emulator, receiver: Receiver, hook: Any, user: str
+) -> None:
+    enrol(emulator, user)
+    hook("authenticator.updated")
+    for _ in range(2):  # the second changes nothing
+        emulator.post(f"users/{user}", {"email": "new@b.example", "emailVerified": True})
+    (got,) = receiver.wait("authenticator.updated", user)
+    assert got.json["data"]["email"] == "new@b.example"
+    assert [row["type"] for row in deliveries(emulator, type="authenticator.updated")].count(got.json["type"]) == 1
+
+
 def test_a_webhook_gets_only_the_types_it_asked_for(
     emulator: Emulator, receiver: Receiver, hook: Any, user: str
 ) -> None:
@@ -761,6 +787,47 @@ def test_the_steps_of_a_challenge_are_logged(emulator: Emulator, receiver: Recei
     assert records[0]["email"] == address
     assert all(record["userId"] == user for record in records)
     assert code not in str(records)
+
+
+def test_the_steps_of_a_stand_alone_challenge_are_logged(
+    emulator: Emulator, receiver: Receiver, hook: Any, user: str
+) -> None:
+    address, action = f"{user}@hooks.example", emulator.configure("CHALLENGE")
+    hook("challenge.log_created")
+    body = {"verificationMethod": "EMAIL_OTP", "action": action, "email": address}
+    sent = emulator.post("challenge", {**body, "userId": user, "idempotencyKey": "k"})["challengeId"]
+    code = code_of(emulator, address)
+    for typed in ["x"] * 10 + [code]:
+        emulator.post("verify", {"challengeId": sent, "verificationCode": typed})
+    anonymous = emulator.post("challenge", {**body, "email": f"other-{address}"})["challengeId"]
+    emulator.post("verify", {"challengeId": anonymous, "verificationCode": code_of(emulator, f"other-{address}")})
+    emulator.advance(660)
+    records = [one["record"] for one in eventually(lambda: receiver.records("challenge.log_created"))]
+    wrong = ["EMAIL_OTP_CODE_INVALID_OR_EXPIRED"] * 10
+    mine = [record for record in records if record.get("userId") == user]
+    assert [record["type"] for record in mine] == ["EMAIL_OTP_SENT", *wrong, "EMAIL_OTP_CODE_MAX_ATTEMPTS_EXCEEDED"]
+    assert {(record["actionCode"], record["idempotencyKey"], record["email"]) for record in mine} == {
+        (action, "k", address)
+    }
+    others = [record for record in records if "userId" not in record]
+    assert [record["type"] for record in others] == ["EMAIL_OTP_SENT", "EMAIL_OTP_CODE_VALID"]
+    assert {record["email"] for record in others} == {f"other-{address}"}
+
+
+def test_a_stand_alone_challenge_that_was_not_sent_is_logged_with_its_reason(
+    emulator: Emulator, receiver: Receiver, hook: Any, user: str
+) -> None:
+    hook("challenge.log_created")
+    refusing = hook("sms.created", isSynchronous=True, url="http://127.0.0.1:9/")
+    body = {"verificationMethod": "SMS", "action": "pay", "phoneNumber": "+64219876543"}
+    statuses = [emulator.server("POST", "challenge", body).status_code for _ in range(7)]
+    emulator.server("DELETE", f"management/webhooks/{refusing['webhookId']}")
+    assert statuses == [400] * 6 + [429]
+    emulator.advance(660)
+    records = eventually(lambda: receiver.records("challenge.log_created"))
+    failed = ["SMS_SEND_DOWNSTREAM_FAILED"] * 6
+    assert [one["record"]["type"] for one in records] == [*failed, "SMS_RATE_LIMIT_EXCEEDED"]
+    assert records[0]["record"]["phoneNumber"] == "+64219876543"
 
 
 def test_a_new_webhook_hears_nothing_of_the_past(emulator: Emulator, receiver: Receiver, hook: Any, user: str) -> None:
