@@ -140,6 +140,40 @@ def test_the_recovery_codes_of_a_pairing_are_given_once(
     assert headings == ["Save your recovery codes", "Thank you, it is you"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_comes_back_to_a_paired_phone_is_asked_there(
+    emulator: Emulator, user: str, pages: Callable[..., Pages], kind: str
+) -> None:
+    visitor = pages()
+    Phone(emulator, kind).enrol(link_of(visitor.get(f"add/{kind}/"))["token"])
+    assert heading(visitor.get("")) in {"Approve it on your phone", "Scan this with your phone"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_first_phone_that_says_no_proves_nothing(
+    emulator: Emulator, user: str, pages: Callable[..., Pages], kind: str
+) -> None:
+    phone, visitor = Phone(emulator, kind), pages()
+    phone.enrol(link_of(visitor.get(f"add/{kind}/"))["token"])
+    ask(visitor, kind)
+    phone.answer(question(visitor, kind, phone), approved=False)
+    assert heading(visitor.post(f"{kind}/", do="collect")) == "This was rejected"
+    assert state(visitor) == "CHALLENGE_FAILED"
+
+
+def test_a_verification_webhook_that_refuses_leaves_the_action_open(emulator: Emulator, user: str) -> None:
+    phone, action = phone_of(emulator, user, "push"), emulator.configure("CHALLENGE")
+    body = {"defaultUserActionResult": "CHALLENGE", "verificationWebhookUrl": "http://127.0.0.1:9/"}
+    emulator.server("PATCH", f"management/action-configurations/{action}", body)
+    visitor = Pages(emulator, emulator.track(user, action)["token"])
+    ask(visitor, "push")
+    phone.answer(question(visitor, "push", phone))
+    page = visitor.post("push/", do="collect")
+    assert (page.status_code, heading(page)) == (403, "That did not work")
+    assert state(visitor) == "CHALLENGE_REQUIRED"
+    assert "was not accepted" in visitor.post("push/", do="collect").text
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
