@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -43,6 +44,15 @@ class Status(models.TextChoices):
     EXPIRED = "expired", _("expired")
     REVOKED = "revoked", _("revoked")
     UNREACHABLE = "unreachable", _("denied while Authsignal was unreachable")
+
+
+class Ledger(models.Manager["Challenge"]):
+    """Reads the ledger where it is written: on a replica that is behind, a challenge begun just now is not there."""
+
+    def get_queryset(self) -> models.QuerySet["Challenge"]:
+        """Every row."""
+        found = super().get_queryset()
+        return found if self._db else found.using(router.db_for_write(self.model))
 
 
 class Challenge(models.Model):
@@ -87,6 +97,8 @@ class Challenge(models.Model):
     checked_at = models.DateTimeField(null=True, editable=False)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
 
+    objects = Ledger()
+
     class Meta:
         verbose_name = _("challenge")
         verbose_name_plural = _("challenges")
@@ -104,6 +116,10 @@ class Challenge(models.Model):
 
     def __repr__(self) -> str:
         return f"<Challenge {self.pk} {self.action} {self.status}>"
+
+    def refresh_from_db(self, using: str | None = None, *args: Any, **kwargs: Any) -> None:
+        """Reads the row again, from where it is written; Django's own goes around the manager."""
+        super().refresh_from_db(using or router.db_for_write(type(self)), *args, **kwargs)
 
     @property
     def signs_in(self) -> bool:

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 
 from django_authsignal.client import ConfigurationError
 from django_authsignal.conf import problems
 from django_authsignal.identity import authsignal_id
+from django_authsignal.models import Challenge
 from tests.conftest import PASSWORD, newest
 from tests.project.urls import urlpatterns as project_urls
 
@@ -170,3 +171,32 @@ def test_every_session_engine_keeps_a_pass_for_its_time_and_its_browser(
     assert browser.post(f"{colour}delete/").status_code == 403
     browser.post("/logout/")
     assert browser.get(f"{colour}withdraw/").headers["Location"].startswith("/login/")
+
+
+# Databases
+
+
+class ReplicaForReading:
+    """Sends every reading of the ledger to a replica. There is none, so that a reading of ours would show itself."""
+
+    def db_for_read(self, model, **hints):
+        return "replica" if model is Challenge else None
+
+    def db_for_write(self, model, **hints):
+        return "default" if model is Challenge else None
+
+
+def test_the_ledger_is_read_where_it_is_written_for_a_replica_is_behind(way_in, ada, settings, colour, authsignal):
+    settings.DATABASE_ROUTERS = [f"{__name__}.ReplicaForReading"]
+    browser = way_in()
+    where = browser.post("/login/", {"username": "ada", "password": PASSWORD}).headers["Location"]
+    assert browser.get(where).status_code == 200
+    browser.prove()
+    browser.post(f"{colour}delete/")
+    browser.prove()
+    assert browser.post(f"{colour}delete/").content == b"deleted"
+    authsignal.review()
+    browser.get(f"{colour}withdraw/")
+    assert browser.get(reverse("authsignal:challenge", args=[newest().pk])).status_code == 200
+    browser.post("/logout/")
+    assert newest().status == "revoked"
