@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import html
 import json
 import re
 import socket
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
@@ -28,11 +29,33 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django_authsignal.client.types import State, VerificationMethod
 
 from .authenticator import SoftwareAuthenticator, decode
-from .conftest import App, Emulator, enrol_passkey
+from .conftest import App, Emulator, enrol_passkey, start, stop
+from .phone import Phone
 from .test_codes import WRONG, mailed, other
 
 KEYS = {"error", "errorCode", "errorDescription"}
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+ANDROID = "android:apk-key-hash:AbC-_123"
+
+
+@pytest.fixture(scope="module")
+def other_one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """With two keys, and with passkeys of an app's domain that an Android app may use."""
+    options = (
+        "--secret",
+        "emulator_secret",
+        "--secret",
+        "emulator_next",
+        "--origin",
+        ANDROID,
+        "--rp-id",
+        "app.example",
+    )
+    running = start(tmp_path_factory.mktemp("other"), *options)
+    yield running
+    stop(running)
 
 
 def raw(emulator: Emulator, method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
@@ -125,6 +148,21 @@ def test_06_an_id_is_read_raw_or_encoded_and_decoded_once(emulator: Emulator, se
     assert emulator.validate(tracked["token"])["userId"] == user_id
 
 
+def test_06_php_writes_a_space_as_a_plus(emulator: Emulator) -> None:
+    tracked = raw_json(emulator, "POST", "/v1/users/a+b%2Bc/actions/signIn", **{"User-Agent": "authsignal-php"})
+    assert emulator.validate(tracked["token"])["userId"] == "a b+c"
+
+
+def test_06_what_follows_an_id_is_matched_from_the_right(emulator: Emulator, user: str) -> None:
+    enrolled = {"verificationMethod": "EMAIL_OTP", "email": "a@b.example"}
+    user_id = f"{user}/authenticators/b"
+    made = emulator.post(f"users/{user_id}/authenticators", enrolled)["authenticator"]
+    assert made["userId"] == user_id
+    user_id = f"{user}/devices/b"
+    emulator.track(user_id, "signIn", deviceId="d")
+    assert [device["userId"] for device in emulator.server("GET", f"users/{user_id}/devices").json()] == [user_id]
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b'{"redirectToSettings": null, "email": null, "surprise": 1}'])
 def test_07_empty_bodies_nulls_and_unknown_fields_are_accepted(emulator: Emulator, user: str, body: bytes) -> None:
     url = f"{emulator.api}/users/{user}/actions/signIn"
@@ -134,8 +172,10 @@ def test_07_empty_bodies_nulls_and_unknown_fields_are_accepted(emulator: Emulato
 def test_08_basic_authorisation_is_read_in_every_spelling(emulator: Emulator, user: str) -> None:
     url = f"{emulator.api}/users/{user}"
     assert requests.get(url, auth=(emulator.secret, emulator.secret), timeout=9).status_code == 200
-    for name in (b"emulator", b"emulator:", b"%65mulator"):
-        for encoded in (base64.b64encode(name), base64.urlsafe_b64encode(name), base64.b64encode(name).rstrip(b"=")):
+    # The last password, which does not matter, is one whose base64 has a + and a /.
+    for name in (b"emulator", b"emulator:", b"%65mulator", b"emulator:??>>>>"):
+        encodings = [base64.b64encode(name), base64.urlsafe_b64encode(name)]
+        for encoded in (*encodings, *(one.rstrip(b"=") for one in encodings)):
             headers = {"Authorization": f"Basic {encoded.decode()}"}
             body = {"action": "signIn"}
             response = requests.post(f"{emulator.api}/client/challenge", json=body, headers=headers, timeout=9)
@@ -199,6 +239,30 @@ def test_12_the_hosted_page_may_be_framed_and_tells_its_opener(emulator: Emulato
         assert message in code
 
 
+def way_back(page: str) -> dict[str, list[str]]:
+    """The parameters of the link to the application."""
+    links = re.findall(r'href="([^"]+)"', page)
+    link = next(html.unescape(link) for link in links if link.startswith("https://app.example/cb?"))
+    return parse_qs(urlsplit(link).query)
+
+
+def test_12_the_way_back_keeps_the_parameters_and_carries_token_and_state(
+    emulator: Emulator, user: str, enrol_app: Any
+) -> None:
+    app: App = enrol_app(user)
+    tracked = emulator.track(user, emulator.configure("CHALLENGE"), redirectUrl="https://app.example/cb?next=%2Fa%20b")
+    page = requests.get(tracked["url"] + "&state=kept", timeout=9).text
+    cancelled = way_back(page)
+    assert emulator.validate(cancelled["token"][0])["state"] == "CHALLENGE_REQUIRED"
+    form = re.search(r'<form method="post" action="([^"]+)"', page)
+    assert form
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
+    proved = way_back(requests.post(emulator.url + form[1], {**hidden, "code": app.code()}, timeout=9).text)
+    assert emulator.validate(proved["token"][0])["isValid"]
+    for given in (cancelled, proved):
+        assert (given["next"], given["state"]) == (["/a b"], ["kept"])
+
+
 def test_13_browsers_may_call_the_client_api_and_read_its_successes(
     emulator: Emulator, user: str, enrol_app: Any
 ) -> None:
@@ -217,6 +281,15 @@ def test_13_browsers_may_call_the_client_api_and_read_its_successes(
     assert emulator.validate(done["accessToken"])["isValid"]
 
 
+def test_13_in_app_proofs_alone_name_their_token_otherwise(emulator: Emulator, user: str) -> None:
+    phone = Phone(emulator, "in-app")
+    assert phone.enrol(emulator.track(user, "signIn")["token"]).status_code == 200
+    challenge = emulator.anonymous("challenge", {"action": "signIn"}).json()["challengeId"]
+    answer = emulator.anonymous("verify/in-app", phone.signed(challenge)).json()
+    assert "accessToken" not in answer
+    assert emulator.validate(answer["token"])["isValid"]
+
+
 def test_14_webauthn_is_base64url_and_standard_base64_is_understood(
     emulator: Emulator, user: str, passkey: SoftwareAuthenticator
 ) -> None:
@@ -229,6 +302,18 @@ def test_14_webauthn_is_base64url_and_standard_base64_is_understood(
     credential["response"]["clientDataJSON"] = base64.b64encode(data).decode()  # as iOS writes it
     body = {"authenticationCredential": credential, "challengeId": options["challengeId"]}
     assert emulator.call("verify/passkey", token, body)["isVerified"]
+
+
+def test_14_passkeys_are_of_the_configured_domain_and_origins(other_one: Emulator, user: str) -> None:
+    action = other_one.configure("CHALLENGE")
+    enrolled = enrol_passkey(other_one, other_one.track(user, action)["token"], SoftwareAuthenticator(origin=ANDROID))
+    assert enrolled["isVerified"]
+    options = other_one.anonymous("user-authenticators/passkey/authentication-options", {}).json()["options"]
+    assert options["rpId"] == "app.example"
+    token, stranger = other_one.track(f"{user}-b", action)["token"], SoftwareAuthenticator(origin=f"{ANDROID}4")
+    options = other_one.call("user-authenticators/passkey/registration-options", token, {})
+    body = {"registrationCredential": stranger.create(options["options"]), "challengeId": options["challengeId"]}
+    assert other_one.client("POST", "user-authenticators/passkey", token, body).status_code == 400
 
 
 @pytest.fixture
@@ -255,21 +340,20 @@ def receiver() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
         thread.join()
 
 
-def test_15_a_webhook_is_signed_without_padding(
-    emulator: Emulator, user: str, receiver: tuple[str, list[tuple[str, bytes]]]
+def test_15_a_webhook_is_signed_without_padding_by_each_key(
+    other_one: Emulator, user: str, receiver: tuple[str, list[tuple[str, bytes]]]
 ) -> None:
     url, received = receiver
-    made = emulator.post("management/webhooks", {"url": url, "types": ["email.created"]})
-    emulator.post("challenge", {"verificationMethod": "EMAIL_OTP", "action": "signIn", "email": f"{user}@b.example"})
+    other_one.post("management/webhooks", {"url": url, "types": ["email.created"]})
+    other_one.post("challenge", {"verificationMethod": "EMAIL_OTP", "action": "signIn", "email": f"{user}@b.example"})
     deadline = time.monotonic() + 10
     while not received and time.monotonic() < deadline:
         time.sleep(0.05)
-    emulator.server("DELETE", f"management/webhooks/{made['webhookId']}")
     header, content = received[0]
     stamp, *parts = (part.split("=") for part in header.split(","))
     message = f"{stamp[1]}.".encode() + content
-    expected = base64.b64encode(hmac.digest(emulator.secret.encode(), message, hashlib.sha256)).rstrip(b"=").decode()
-    assert parts == [["v2", expected]]
+    signatures = [hmac.digest(key, message, hashlib.sha256) for key in (b"emulator_secret", b"emulator_next")]
+    assert parts == [["v2", base64.b64encode(signature).rstrip(b"=").decode()] for signature in signatures]
 
 
 def test_16_a_plus_in_a_public_key_may_arrive_as_a_space(emulator: Emulator, user: str) -> None:
