@@ -65,7 +65,9 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         # A forged request that reaches us before the CSRF check could begin a challenge, or spend a waiting proof.
         if (place is None and other != CSRF) or (place or 0) > ours:
             text = f"AuthsignalMiddleware needs {other.rpartition('.')[2]} before it in MIDDLEWARE."
-            hint = f"Put {MIDDLEWARE!r} right after {AUTHENTICATION!r}."
+            hint = f"Put {MIDDLEWARE!r} right after {AUTHENTICATION!r}, and {other!r} in front of them."
+            if other == AUTHENTICATION:
+                hint = f"Put {MIDDLEWARE!r} right after it."
             if place is None:
                 hint = f"Add {other!r}, and put {MIDDLEWARE!r} after it."
             found.append(Error(text, hint=hint, id="authsignal.E004"))

@@ -76,7 +76,9 @@ def test_a_wrong_order_is_an_error(settings, place):
 def test_a_csrf_check_that_comes_too_late_is_an_error(settings):
     csrf = "django.middleware.csrf.CsrfViewMiddleware"
     settings.MIDDLEWARE = [*(item for item in settings.MIDDLEWARE if item != csrf), csrf]
-    assert "CsrfViewMiddleware" in found()["authsignal.E004"].msg
+    item = found()["authsignal.E004"]
+    assert "CsrfViewMiddleware" in item.msg
+    assert "CsrfViewMiddleware' in front of them" in item.hint
 
 
 def test_an_ungated_password_backend_beside_a_gated_one_is_an_error(settings):
