@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,8 @@ def shell(demo: Demo, state: Path) -> Callable[[str], str]:
     return run
 
 
-@pytest.fixture
-def person(demo: Demo, chromium: Browser) -> Iterator[Callable[..., Person]]:
+@contextmanager
+def crowd(demo: Demo, chromium: Browser) -> Iterator[Callable[..., Person]]:
     """Makes people. At the end no page that any of them saw may have complained."""
     made: list[Person] = []
 
@@ -93,6 +94,13 @@ def person(demo: Demo, chromium: Browser) -> Iterator[Callable[..., Person]]:
     for one in made:
         one.page.context.close()
     assert [complaint for one in made for complaint in one.complaints] == []
+
+
+@pytest.fixture
+def person(demo: Demo, chromium: Browser) -> Iterator[Callable[..., Person]]:
+    """Makes people."""
+    with crowd(demo, chromium) as make:
+        yield make
 
 
 @pytest.fixture

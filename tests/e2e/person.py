@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyotp
 import requests
 from playwright.sync_api import ConsoleMessage, Page, expect
 
-from tests.emulator.hosted_browser import PasskeyDevice
+from tests.emulator.hosted_browser import PasskeyDevice, add_passkey_device
 
 PASSWORD = "seven wet harbours"
 STEP = 30  # seconds that a code of an authenticator app lasts
@@ -55,6 +55,19 @@ class Person:
         if (message.type == "error" and not a_page) or "Security Policy" in message.text:
             self.complaints.append(f"{message.text} ({message.location['url'].partition('?')[0]})")
 
+    def on(self, tab: Page) -> Person:
+        """The same person at another tab of their browser, which `turn_to` gives their passkeys."""
+        return replace(self, page=tab, device=add_passkey_device(tab), complaints=[])
+
+    def turn_to(self, other: Person) -> Person:
+        """Looks at the other tab, with the device in hand."""
+        if other is not self:
+            assert self.device is not None
+            assert other.device is not None
+            other.device.become(self.device)
+        other.page.bring_to_front()
+        return other
+
     # Where
 
     def open(self, path: str = "/") -> None:
@@ -92,13 +105,17 @@ class Person:
 
     def sign_up(self) -> None:
         """Opens an account; the browser is then at the proof, not yet signed in."""
+        self.fill_in_sign_up()
+        self.onward()
+
+    def fill_in_sign_up(self) -> None:
+        """Opens an account, up to our page that leads on to the proof."""
         self.open("/sign-up/")
         self.page.fill("input[name=username]", self.name)
         self.page.fill("input[name=email]", f"{self.name}@example.com")
         self.page.fill("input[name=password1]", PASSWORD)
         self.page.fill("input[name=password2]", PASSWORD)
         self.click("Open the account")
-        self.onward()
 
     def give_password(self, password: str = PASSWORD, path: str = "/sign-in/") -> None:
         """Signs in with the password; what comes then is for the caller to say."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+import requests
 from playwright.sync_api import Page, expect
 
 from tests.e2e.person import AuthenticatorApp, Person
@@ -37,7 +38,7 @@ def test_a_long_purpose_leaves_the_receipts_labels_in_one_piece(ada: Person) -> 
         text.selectNodeContents(one);
         return text.getClientRects().length;
     })""")
-    assert lines == [1, 1, 1, 1]
+    assert set(lines) == {1}
 
 
 def test_a_fresh_proof_is_not_asked_for_again(ada: Person) -> None:
@@ -99,18 +100,91 @@ def test_two_tabs_that_share_a_challenge_both_arrive(ada: Person, second_tab: Pa
     expect(second_tab.locator("input[name=amount]")).to_be_visible()
 
 
-def test_two_tabs_with_a_challenge_each_both_arrive(ada: Person, second_tab: Page) -> None:
-    ada.open("/account/withdraw/?tab=1")
-    second_tab.goto(f"{ada.bank}/account/withdraw/?tab=2")
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["in order", "the later first"])
+def test_two_tabs_with_a_challenge_each_both_arrive(ada: Person, second_tab: Page, order: tuple[int, int]) -> None:
+    tabs = {1: ada, 2: ada.on(second_tab)}
+    for number, tab in tabs.items():
+        tab.open(f"/account/withdraw/?tab={number}")
+        tab.at_the_proof()
+    now = ada
+    for number in order:
+        now = now.turn_to(tabs[number])
+        now.use_passkey()
+        now.at_the_bank(f"/account/withdraw/?tab={number}")
+        expect(now.page.locator("input[name=amount]")).to_be_visible()
+
+
+def test_two_tabs_that_sign_in_both_arrive_the_later_first(ada: Person, second_tab: Page) -> None:
+    ada.sign_out()
+    now, tabs = ada, {1: ada, 2: ada.on(second_tab)}
+    for number, tab in tabs.items():
+        tab.give_password(path=f"/sign-in/?next=/account/%3Ftab={number}")
+        tab.at_the_proof()
+    for number in (2, 1):
+        now = now.turn_to(tabs[number])
+        now.use_passkey()
+        now.at_the_bank(f"/account/?tab={number}")
+
+
+def test_a_proof_in_one_tab_opens_the_other_when_it_is_reloaded(ada: Person, second_tab: Page) -> None:
+    other = ada.on(second_tab)
+    other.open("/account/")
+    other.is_told("Locked")
+    ada.open("/account/withdraw/")
+    ada.use_passkey()
+    ada.at_the_bank("/account/withdraw/")
+    second_tab.reload()
+    other.is_told("Open for 5 more minutes")
+    other.click("Withdraw money")
+    other.at_the_bank("/account/withdraw/")
+
+
+def test_a_tab_that_left_its_proof_is_led_on_once_another_has_given_it(ada: Person, second_tab: Page) -> None:
+    other = ada.on(second_tab)
+    other.open("/account/withdraw/?tab=2")
+    other.leave_it()
+    other.is_told("not finished")
     ada.page.bring_to_front()
+    ada.open("/account/withdraw/?tab=1")
     ada.use_passkey()
     ada.at_the_bank("/account/withdraw/?tab=1")
-    assert ada.device is not None
-    ada.device.show_to(second_tab)
-    second_tab.bring_to_front()
-    second_tab.get_by_role("button", name="Use passkey").click()
-    second_tab.wait_for_url(f"{ada.bank}/account/withdraw/?tab=2")
-    expect(second_tab.locator("input[name=amount]")).to_be_visible()
+    second_tab.reload()
+    other.is_told("that proves it is you")
+    other.click("Go on")
+    other.at_the_bank("/account/withdraw/?tab=2")
+
+
+def test_the_receipt_says_what_was_proved_how_and_in_which_order(ada: Person) -> None:
+    ada.click("Withdraw money")
+    ada.use_passkey()
+    ada.withdraw("25")
+    ada.page.wait_for_url(re.compile("/account/entries/"))
+    ada.is_told("You proved it with a passkey")
+    ada.is_told("“Withdraw money”")
+    times = ada.page.locator(".steps time").evaluate_all("all => all.map((one) => one.dateTime)")
+    assert len(times) == 3
+    assert times == sorted(times)
+    ada.open("/account/")
+    expect(ada.page.locator(".statement li").first).to_contain_text("Proved")
+
+
+def test_a_review_that_somebody_releases_opens_the_page_that_waits(ada: Person, second_tab: Page) -> None:
+    manage = f"{ada.emulator}/v1/management/action-configurations"
+    asking = {"actionCode": "withdrawFunds", "defaultUserActionResult": "CHALLENGE"}
+    ada.page.clock.install()
+    try:
+        held = {**asking, "defaultUserActionResult": "REVIEW"}
+        requests.post(manage, json=held, auth=("emulator_secret", ""), timeout=10).raise_for_status()
+        ada.open("/account/withdraw/")
+        ada.is_told("Somebody has to look at this first")
+        second_tab.goto(f"{ada.emulator}/?state=REVIEW_REQUIRED")
+        second_tab.locator("main a[href*='/actions/']").first.click()
+        second_tab.get_by_role("button", name="Release").click()
+        ada.page.bring_to_front()
+        ada.page.clock.fast_forward(6_000)
+        expect(ada.page.locator("input[name=amount]")).to_be_visible()
+    finally:
+        requests.post(manage, json=asking, auth=("emulator_secret", ""), timeout=10).raise_for_status()
 
 
 def test_authenticators_are_listed_added_and_removed_but_for_the_last(ada: Person) -> None:
@@ -130,7 +204,7 @@ def test_authenticators_are_listed_added_and_removed_but_for_the_last(ada: Perso
     ada.is_told("Authenticator app")
     expect(remove).to_have_count(2)
     ada.click("Remove Passkey")
-    ada.is_told("It was removed")
+    ada.is_told("Removed: Passkey")
     expect(remove).to_have_count(0)
     ada.open("/account/withdraw/")
     ada.type_code(app.code())  # what was proved with the passkey no longer counts, the sign-in included
@@ -153,6 +227,29 @@ def test_without_javascript_a_password_and_an_authenticator_app_do_it_all(person
     new.type_code(app.code())
     new.withdraw("5")
     assert new.balance() == "245.00"
+
+
+def test_without_javascript_a_proof_can_be_left_and_ways_added_and_removed(person: People) -> None:
+    new = person(script=False)
+    new.sign_up()
+    new.enrol_mail()
+    new.at_the_bank("/account/")
+    new.open("/authsignal/authenticators/")
+    new.leave_it()
+    new.is_told("not finished")
+    new.click("Continue")
+    new.click("Send the code")
+    new.type_mailed_code()
+    new.at_the_bank("/authsignal/authenticators/")
+    new.click("Add another way")
+    new.onward()
+    new.click("Add another way")
+    app = new.begin_app()
+    new.type_code(app.code(), "Finish")
+    new.click("Done")
+    new.at_the_bank("/authsignal/authenticators/")
+    new.click("Remove Code by e-mail")
+    new.is_told("Removed: Code by e-mail")
 
 
 @pytest.mark.parametrize("way", ["passkey", "app"])

@@ -27,6 +27,20 @@ const contrast = (element) => {
   return (light + 0.05) / (dark + 0.05);
 };
 
+// For the tests: how well the ring around the element that has the focus can be seen against what is behind it.
+globalThis.focusRing = () => {
+  const element = document.activeElement;
+  const style = getComputedStyle(element);
+  const box = element.getBoundingClientRect();
+  const [light, dark] = [luminance(style.outlineColor), luminance(behind(element.parentElement))].sort((a, b) => b - a);
+  return {
+    element: `${element.localName} ${(element.innerText || element.name || "").trim().slice(0, 40)}`,
+    drawn: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    contrast: (light + 0.05) / (dark + 0.05),
+    onScreen: box.width > 1 && box.height > 1 && box.bottom > 0 && box.top < innerHeight,
+  };
+};
+
 const saysSomething = (element) =>
   element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
 

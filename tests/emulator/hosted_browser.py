@@ -111,11 +111,11 @@ class PasskeyDevice:
     session: CDPSession
     id: str
 
-    def show_to(self, page: Page) -> None:
-        """Lets another page of the same browser use the passkeys made so far."""
-        other = add_passkey_device(page)
-        for passkey in self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})["credentials"]:
-            other.session.send("WebAuthn.addCredential", {"authenticatorId": other.id, "credential": passkey})
+    def become(self, other: PasskeyDevice) -> None:
+        """Makes this the same device as another page's: with its passkeys, and as often used, which servers check."""
+        self.session.send("WebAuthn.clearCredentials", {"authenticatorId": self.id})
+        for passkey in other.session.send("WebAuthn.getCredentials", {"authenticatorId": other.id})["credentials"]:
+            self.session.send("WebAuthn.addCredential", {"authenticatorId": self.id, "credential": passkey})
 
 
 def add_passkey_device(page: Page, *, knows_its_owner: bool = True) -> PasskeyDevice:
