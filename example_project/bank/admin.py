@@ -6,6 +6,9 @@ from django.http import HttpRequest
 from example_project.bank.models import Account, Entry
 
 
+admin.site.site_header = admin.site.site_title = "Kittiwake Bank: behind the counter"
+
+
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Look, do not touch."""
 
