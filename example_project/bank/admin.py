@@ -5,7 +5,6 @@ from django.http import HttpRequest
 
 from example_project.bank.models import Account, Entry
 
-
 admin.site.site_header = admin.site.site_title = "Kittiwake Bank: behind the counter"
 
 
