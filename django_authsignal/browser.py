@@ -72,11 +72,11 @@ def remember_start(request: HttpRequest, challenge_id: uuid.UUID) -> None:
         request._authsignal_started = started  # type: ignore[attr-defined]
 
 
-def apply(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Sets on the response what this request made. Safe to call twice."""
+def apply(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Sets on the response what this request made; True when it did. Safe to call twice."""
     value = getattr(request, "_authsignal_browser", "")
     if not value:
-        return
+        return False
     secure = is_https(request)
     response.set_cookie(
         cookie_name(request), value, max_age=MAX_AGE, path="/", secure=secure, httponly=True, samesite="Lax"
@@ -87,3 +87,4 @@ def apply(request: HttpRequest, response: HttpResponseBase) -> None:
         pages = [reverse(f"authsignal:{page}", args=[challenge_id]) for page in ("callback", "challenge")]
         for path in ["/"] if secure else pages:
             response.set_cookie(name, value, max_age=3600, path=path, secure=secure, httponly=True, samesite="Lax")
+    return True

@@ -5,6 +5,7 @@ Reading is live: `override_settings` and pytest-django's `settings` fixture work
 
 import difflib
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -281,8 +282,7 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key == "USER_ID_PREFIX":
         return None if isinstance(value, str) else ("is not a string.", "Write a short prefix, such as 'staging-'.")
     if key == "LABEL":
-        ok = isinstance(value, str) or hasattr(value, "__html__") or hasattr(value, "_proxy____args")
-        return None if ok else ("is not a string.", 'Write plain words, such as "Withdraw {amount}".')
+        return _label_fault(value)
     if key in ENVIRONMENT:
         if key == "API_URL" and isinstance(value, str) and value and not _is_address(value):
             return f"is {value!r}, no address.", f"Write the address of your region, such as {US_REGION!r}."
@@ -294,6 +294,19 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key == "PUBLIC_BASE_URL":
         return _origin_fault(value)
     return None
+
+
+def _label_fault(value: Any) -> tuple[str, str] | None:
+    if not isinstance(value, str):
+        lazy = hasattr(value, "__html__") or hasattr(value, "_proxy____args")
+        return None if lazy else ("is not a string.", 'Write plain words, such as "Withdraw {amount}".')
+    try:
+        holes = [(name, how) for _, name, _, how in string.Formatter().parse(value) if name is not None]
+    except ValueError:
+        holes = [("", None)]  # a brace too few, or too many
+    if all(name and not name.isdigit() and how in (None, "s", "r", "a") for name, how in holes):
+        return None
+    return f"cannot be filled: {value!r}.", 'Write names of fields in braces: "Withdraw {amount}".'
 
 
 def _is_address(url: str) -> bool:

@@ -85,7 +85,12 @@ def spend(request: HttpRequest, question: Question) -> bool:
 
 
 def may_start(request: HttpRequest) -> bool:
-    """False for requests that no person waits for: HEAD, OPTIONS, prefetch and prerender never begin a challenge."""
+    """False for requests that no person waits for: HEAD, OPTIONS, prefetch, prerender, and images or beacons.
+
+    Those (mode no-cors) are answered to nobody: any page of a sibling site could begin challenges without end by them.
+    """
+    if request.headers.get("Sec-Fetch-Mode") == "no-cors":
+        return False
     names = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
     purpose = " ".join(request.headers.get(name, "") for name in names).lower()
     return request.method not in ("HEAD", "OPTIONS", "TRACE") and "prefetch" not in purpose and "preview" not in purpose

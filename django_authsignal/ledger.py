@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import addresses, browser, session, signals
 from .binding import Bound, request_scope
-from .client import Unreachable
+from .client import ConfigurationError, Unreachable
 from .client.types import State
 from .conf import emulator_command, get_settings, option
 from .decision import Decision, Question, Verdict
@@ -27,6 +27,8 @@ from .policy import Policy, label_for
 logger = logging.getLogger("django_authsignal")
 
 USER_AGENT_LENGTH = 512
+# What a proof is checked by, where it comes back to, and what lets somebody add authenticators without a challenge.
+GATES_OWN = {"user_id", "action", "idempotency_key", "redirect_url", "scope", "redirect_to_settings"}
 REPEAT_AGE = 60  # seconds in which a request that was released comes again
 MAX_REPEATS = 3  # releases of one request that may wait at once: two tabs do that, a loop does more
 
@@ -89,11 +91,16 @@ def track_call(request: HttpRequest, question: Question, row: Challenge) -> dict
         "ip_address": row.ip_address,
         "user_agent": row.user_agent or None,
         "device_id": request.COOKIES.get("__as_aid", "")[:64] or None,
-        "custom": dict(question.bound.custom) or None,
     }
     if question.scopes:
         attributes |= {"scope": question.scopes, "redirect_to_settings": True}
-    return attributes | track_attributes(request, question.user, question.policy.action)
+    theirs = track_attributes(request, question.user, question.policy.action)
+    if GATES_OWN & theirs.keys():
+        named = ", ".join(sorted(GATES_OWN & theirs.keys()))
+        raise ConfigurationError(f"TRACK_ATTRIBUTES gave {named}, which the gate sets by itself. Leave it out.")
+    # What is to be proved is told as it is, whatever else is told.
+    custom = {**(theirs.get("custom") or {}), **question.bound.custom}
+    return attributes | theirs | {"custom": custom or None}
 
 
 def remember(request: HttpRequest, question: Question, row: Challenge, *, url: str, token: str) -> None:

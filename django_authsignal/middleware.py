@@ -52,13 +52,14 @@ class AuthsignalMiddleware:
         request.authsignal.guarded = True  # type: ignore[attr-defined]
 
     def _send(self, request: HttpRequest, response: Any) -> HttpResponseBase:
-        browser.apply(request, response)
-        if enforcement.gate(request).private:
-            # Django's cache middleware answers before any view is asked for, and so before its guard.
-            if response.has_header("Cache-Control"):
+        new_cookie = browser.apply(request, response)
+        if new_cookie or enforcement.gate(request).private:
+            # Django's cache middleware answers before any view is asked for, and so before its guard; and two
+            # browsers must not be handed one binding cookie.
+            if not response.has_header("Cache-Control"):
+                response["Cache-Control"] = "private"  # what patching does, without its parsing
+            elif response["Cache-Control"] != "no-store":
                 patch_cache_control(response, private=True)
-            else:
-                response["Cache-Control"] = "private"  # the same, without its parsing
         return response  # type: ignore[no-any-return]
 
     def _process_view(

@@ -135,7 +135,10 @@ def label_for(policy: Policy, values: Mapping[str, Any]) -> str:
     if policy.sign_in and not policy.label:
         return gettext("Sign in")
     text = str(policy.label) or _words(policy.action)
-    return _Plain().vformat(text, (), _Values(values))
+    try:
+        return _Plain().vformat(text, (), _Values(values))
+    except ValueError:  # a translation with a brace too few; the setting itself was checked
+        return text
 
 
 def _words(code: str) -> str:
