@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from .conftest import App as AuthenticatorApp
 from .conftest import Emulator
@@ -584,16 +584,22 @@ def test_a_phone_is_used_by_keyboard_alone(emulator: Emulator, user: str, phone:
     expect(phone.page.get_by_role("heading", name="Waiting for your answer")).to_be_focused()
 
 
+def popup(visit: Visitor, url: str) -> FrameLocator:
+    """As the SDK opens it. Press keys in it: Chromium drops clicks on a frame of another site that has just moved."""
+    visit.open(visit.app.url)
+    visit.page.evaluate("window.heard = []; addEventListener('message', e => window.heard.push(e.data))")
+    frame = "url => { const f = document.createElement('iframe'); f.src = url; document.body.append(f) }"
+    visit.page.evaluate(frame, f"{url}&mode=popup")
+    visit.page.wait_for_function("window.heard.some(m => String(m).includes('AUTHSIGNAL_READY'))")
+    return visit.page.frame_locator("iframe")
+
+
 def test_a_popup_hands_the_token_of_a_push_to_its_page(
     emulator: Emulator, user: str, visit: Visitor, phone: PhonePage, track: Callable[..., Any]
 ) -> None:
     phone.pair(user, "push")
-    visit.open(visit.app.url)
-    visit.page.evaluate("window.heard = []; addEventListener('message', e => window.heard.push(e.data))")
-    frame = "url => { const f = document.createElement('iframe'); f.src = url; document.body.append(f) }"
-    visit.page.evaluate(frame, track()["url"] + "&mode=popup")
-    hosted = visit.page.frame_locator("iframe")
-    hosted.get_by_role("button", name="Ask my phone").click()
+    hosted = popup(visit, track()["url"])
+    hosted.get_by_role("button", name="Ask my phone").press("Enter")
     phone.press("Approve")
     expect(hosted.get_by_role("heading", level=1)).to_have_text("Thank you, it is you")
     closed = "window.heard.filter(m => typeof m === 'string').map(JSON.parse).find(m => m.event.endsWith('_POPUP'))"
@@ -605,13 +611,9 @@ def test_a_rejection_in_a_popup_tells_no_token(
     emulator: Emulator, user: str, visit: Visitor, phone: PhonePage, track: Callable[..., Any]
 ) -> None:
     phone.pair(user, "push")
-    visit.open(visit.app.url)
-    visit.page.evaluate("window.heard = []; addEventListener('message', e => window.heard.push(e.data))")
-    frame = "url => { const f = document.createElement('iframe'); f.src = url; document.body.append(f) }"
-    visit.page.evaluate(frame, track()["url"] + "&mode=popup")
-    hosted = visit.page.frame_locator("iframe")
-    hosted.get_by_role("button", name="Ask my phone").click()
+    hosted = popup(visit, track()["url"])
+    hosted.get_by_role("button", name="Ask my phone").press("Enter")
     phone.press("Reject")
-    hosted.get_by_role("link", name="Go back").click()
+    hosted.get_by_role("link", name="Go back").press("Enter")
     closed = "window.heard.filter(m => typeof m === 'string').map(JSON.parse).find(m => m.event.endsWith('_POPUP'))"
     assert "token" not in visit.page.wait_for_function(closed).json_value()
