@@ -208,12 +208,13 @@ def _named(host: str) -> list[str]:
 
 def _migrate() -> None:
     """Leaves its connection open: while one is, SQLite need not rebuild its journal for every request."""
-    from django.core.management import call_command  # noqa: PLC0415  after the settings are chosen
-    from django.db import DatabaseError  # noqa: PLC0415
+    from django.db import DatabaseError  # noqa: PLC0415  after the settings are chosen
+
+    from django_authsignal.emulator.migrating import migrate  # noqa: PLC0415
 
     try:
         _check_collation()
-        call_command("migrate", verbosity=0, interactive=False)
+        migrate()
     except DatabaseError as exc:
         _fail(f"The database cannot be opened ({exc}). Name another with --database sqlite:////tmp/emulator.sqlite3.")
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,29 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("databases")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres", "mariadb"])
-def database(request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
+KINDS = ("sqlite", "postgres", "mariadb")
+
+
+@contextmanager
+def new_database(kind: str, directory: Path) -> Iterator[str]:
     """The URL of a new, empty database."""
     name = f"emulator_{uuid.uuid4().hex[:12]}"
-    if request.param == "sqlite":
+    if kind == "sqlite":
         yield f"sqlite:///{directory}/{name}.sqlite3"
         return
-    on_postgres = request.param == "postgres"
+    on_postgres = kind == "postgres"
     server = postgres() if on_postgres else mariadb()
-    kind = "" if on_postgres else " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-    server.cursor().execute(f"CREATE DATABASE {name}{kind}")
+    options = "" if on_postgres else " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    server.cursor().execute(f"CREATE DATABASE {name}{options}")
     yield f"{POSTGRES if on_postgres else MARIADB}/{name}"
     server.cursor().execute(f"DROP DATABASE {name}{' WITH (FORCE)' if on_postgres else ''}")
     server.close()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def database(request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
+    with new_database(request.param, directory) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +76,17 @@ def pair(database: str, directory: Path) -> Iterator[tuple[Emulator, Emulator]]:
     for one in both:
         stop(one)
     assert "Traceback" not in (directory / "stderr").read_text()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_processes_that_start_together_make_the_tables_once(kind: str, tmp_path: Path) -> None:
+    with new_database(kind, tmp_path) as url, ThreadPoolExecutor(3) as threads:
+        begun = [threads.submit(start, tmp_path, "--database", url, clock=False) for _ in range(3)]
+        running = [one.result() for one in begun]
+        states = [one.track("u", "pay", idempotencyKey=str(number))["state"] for number, one in enumerate(running)]
+        for one in running:
+            stop(one)
+    assert states == ["ALLOW"] * 3
 
 
 def test_two_processes_share_everything(pair: tuple[Emulator, Emulator], user: str) -> None:
