@@ -42,6 +42,7 @@ class SoftwareAuthenticator:
     credential_id: bytes = field(default_factory=lambda: os.urandom(32))
     user_handle: str = ""
     key: Any = None
+    remark: str = ""  # Chrome adds one now and then, so that nobody compares the data with a template
 
     def __post_init__(self) -> None:
         elliptic = self.algorithm == "ES256"
@@ -90,7 +91,7 @@ class SoftwareAuthenticator:
 
     def _client_data(self, kind: str, options: dict[str, Any]) -> bytes:
         data = {"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": False}
-        return json.dumps(data).encode()
+        return json.dumps(data | ({"remark": self.remark} if self.remark else {})).encode()
 
     def _data(self, rp_id: str, flags: int = 0) -> bytes:
         flags |= (PRESENT if self.asks_user else 0) | (VERIFIED if self.verifies_user else 0)

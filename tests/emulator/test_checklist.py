@@ -297,9 +297,11 @@ def test_14_webauthn_is_base64url_and_standard_base64_is_understood(
     token = emulator.track(user, emulator.configure("CHALLENGE"))["token"]
     options = emulator.call("user-authenticators/passkey/authentication-options", token, {})
     assert not set("+/=") & set(options["options"]["challenge"])
+    passkey.remark = "??????>>>>>>"
     credential = passkey.get(options["options"])
-    data = decode(credential["response"]["clientDataJSON"])
-    credential["response"]["clientDataJSON"] = base64.b64encode(data).decode()  # as iOS writes it
+    data = base64.b64encode(decode(credential["response"]["clientDataJSON"])).decode()  # as iOS writes it
+    assert {"+", "/"} & set(data)
+    credential["response"]["clientDataJSON"] = data
     body = {"authenticationCredential": credential, "challengeId": options["challengeId"]}
     assert emulator.call("verify/passkey", token, body)["isVerified"]
 
