@@ -235,7 +235,7 @@ def test_12_the_hosted_page_may_be_framed_and_tells_its_opener(emulator: Emulato
     assert "frame-ancestors 'none'" not in page.headers["Content-Security-Policy"]
     scripts = re.findall(r'<script[^>]* src="([^"]+)"', page.text)
     code = "".join(requests.get(emulator.url + path, timeout=9).text for path in scripts)
-    for message in ("AUTHSIGNAL_READY", "AUTHSIGNAL_CLOSE_POPUP", "height"):
+    for message in ("AUTHSIGNAL_READY", "AUTHSIGNAL_CLOSE_POPUP", "{ height:"):
         assert message in code
 
 
