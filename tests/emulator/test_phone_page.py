@@ -493,7 +493,10 @@ def test_a_first_phone_paired_by_a_token_shows_the_recovery_codes(
     phone.pair(user, "push")
     codes = phone.page.get_by_label("Recovery codes").inner_text().split()
     assert len(codes) == 10
+    phone.scan(emulator.track(user, "signIn", scope="add:authenticators")["token"])
+    expect(phone.page.get_by_label("Recovery codes")).to_be_visible()  # nobody can show them again
     phone.press("I have saved them")
+    expect(phone.page.get_by_label("Recovery codes")).to_have_count(0)
     _action, token = challenged(emulator, user)
     assert emulator.call("verify/recovery-code", token, {"verificationCode": codes[0]})["isVerified"]
 

@@ -5,6 +5,8 @@ const NAME = "emulator-phone";
 const STORE = "keys";
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" };
 
+export const gone = new Set(); // public keys that the emulator does not know any more, as far as this page has seen
+
 export const isSupported = () => Boolean(window.isSecureContext && crypto.subtle && window.indexedDB);
 
 const toBase64 = (bytes) => btoa(String.fromCharCode(...bytes));
