@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib
 import ipaddress
 import os
 import re
@@ -19,6 +20,12 @@ _PREFIX = "AUTHSIGNAL_EMULATOR_"
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.~-]+")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?")
 _ANDROID_ORIGIN = re.compile(r"android:apk-key-hash:[\w-]+")  # as Android writes an app's origin
+# By Django's engine: the modules of which one must be here, and the package that has one.
+_DRIVERS = {
+    "sqlite3": ((), ""),
+    "postgresql": (("psycopg", "psycopg2"), "psycopg[binary]"),
+    "mysql": (("MySQLdb",), "mysqlclient"),
+}
 _OUTCOMES = ("ALLOW", "CHALLENGE", "REVIEW", "BLOCK")
 
 
@@ -28,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(stop, lambda *_: sys.exit(0))
     options = _options().parse_args(arguments)
     options.secret = options.secret or ["emulator_secret"]
+    options.database = re.sub("^mariadb:", "mysql:", options.database)  # Django has one backend for both
     _check(options)
     listener = _listen(options.host, options.port)
     port = listener.getsockname()[1]
@@ -149,11 +157,25 @@ def _check_database(url: str) -> None:
     import dj_database_url  # noqa: PLC0415  an optional extra
 
     try:
-        usable = dj_database_url.parse(url).get("NAME") not in (None, "", ":memory:")  # in memory, per thread one
+        found = dj_database_url.parse(url)
     except ValueError:
-        usable = False
-    if not usable:
+        found = {}
+    if found.get("NAME") in (None, "", ":memory:"):  # in memory, per thread one
         _fail("The database URL names no file or server. Pass one like --database sqlite:////tmp/emulator.sqlite3.")
+    engine = str(found["ENGINE"]).rpartition(".")[2]
+    if engine not in _DRIVERS:
+        _fail("It runs on SQLite, PostgreSQL and MariaDB. Pass --database sqlite:///..., postgres://... or mysql://...")
+    modules, package = _DRIVERS[engine]
+    if modules and not any(map(_imports, modules)):
+        _fail(f'There is no driver for this database. Run: python -m pip install "{package}"')
+
+
+def _imports(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

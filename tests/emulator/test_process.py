@@ -16,11 +16,11 @@ import requests
 from .conftest import ROOT, start, stop
 
 
-def run(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run(directory: Path, *options: str, path: str = str(ROOT)) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "django_authsignal.emulator", *options],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         timeout=20,
@@ -54,6 +54,7 @@ def run(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
         (["--port", "70000"], "--port"),
         (["--port", "0", "--database", "sqlite:////nowhere/x.sqlite3"], "--database"),
         (["--database", "nonsense"], "--database"),
+        (["--database", "oracle://a@b/c"], "--database"),
         (["--database", "sqlite://:memory:"], "--database"),
         (["--database", "sqlite://file.sqlite3"], "--database"),
     ],
@@ -62,6 +63,23 @@ def test_what_cannot_be_served_is_one_sentence_with_the_fix(tmp_path: Path, opti
     done = run(tmp_path, *options)
     assert done.returncode == 2
     assert fix in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "fix"),
+    [
+        ("postgres://u@127.0.0.1:1/x", 'python -m pip install "psycopg[binary]"'),
+        ("mysql://u@127.0.0.1:1/x", 'python -m pip install "mysqlclient"'),
+        ("mariadb://u@127.0.0.1:1/x", 'python -m pip install "mysqlclient"'),
+    ],
+)
+def test_a_database_without_its_driver_is_one_sentence_with_the_fix(tmp_path: Path, url: str, fix: str) -> None:
+    for module in ("psycopg", "psycopg2", "MySQLdb"):
+        (tmp_path / f"{module}.py").write_text("raise ImportError('not here')")
+    done = run(tmp_path, "--port", "0", "--database", url, path=f"{tmp_path}:{ROOT}")
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(fix)
     assert len(done.stderr.splitlines()) == 1
 
 
