@@ -27,6 +27,7 @@ from .policy import Policy, label_for
 logger = logging.getLogger("django_authsignal")
 
 USER_AGENT_LENGTH = 512
+MAX_CUSTOM = 65_536  # characters of all that is to be proved
 # What a proof is checked by, where it comes back to, and what lets somebody add authenticators without a challenge.
 GATES_OWN = {"user_id", "action", "idempotency_key", "redirect_url", "scope", "redirect_to_settings"}
 REPEAT_AGE = 60  # seconds in which a request that was released comes again
@@ -100,6 +101,10 @@ def track_call(request: HttpRequest, question: Question, row: Challenge) -> dict
         raise ConfigurationError(f"TRACK_ATTRIBUTES gave {named}, which the gate sets by itself. Leave it out.")
     # What is to be proved is told as it is, whatever else is told.
     custom = {**(theirs.get("custom") or {}), **question.bound.custom}
+    size = len(repr(custom))
+    if size > MAX_CUSTOM:
+        # A body that takes longer than TIMEOUT to send looks like an outage, and ON_UNREACHABLE may let those through.
+        raise ValueError(f"bind and CUSTOM give {size} characters. Give what a person can read, {MAX_CUSTOM} at most.")
     return attributes | theirs | {"custom": custom or None}
 
 

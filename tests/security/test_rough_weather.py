@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import requests
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
 from django.urls import path, reverse
@@ -61,6 +62,25 @@ def test_an_id_longer_than_the_ledger_keeps_names_the_fix(db, settings):
     settings.AUTHSIGNAL = {"USER_ID": lambda user: "a" * 513}
     with pytest.raises(ConfigurationError, match="512"):
         authsignal_id(get_user_model()())
+
+
+def test_nobody_makes_an_outage_of_their_own_by_sending_much(way_in, ada, settings, authsignal, colour):
+    policy = {"ON_UNREACHABLE": "allow", "CUSTOM": lambda request: {"note": request.POST.get("note", "")}}
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": policy}}
+    send = authsignal.send
+
+    def cut_off(request, *args, **kwargs):
+        if len(request.body or b"") > 1_000_000:
+            raise requests.ConnectionError("broken pipe")  # as a server does that will not read so much
+        return send(request, *args, **kwargs)
+
+    authsignal.send = cut_off
+    browser = way_in()
+    browser.force_login(ada)
+    assert browser.post(f"{colour}withdraw/", {"note": "a" * 1_500_000}).status_code == 403
+    assert newest().reason == "refused"
+    assert browser.post(f"{colour}withdraw/", {"note": "lunch"}).status_code == 403
+    assert newest().status == "open"
 
 
 # Networks
