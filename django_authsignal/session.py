@@ -285,16 +285,18 @@ def forget(request: HttpRequest, challenge_id: uuid.UUID) -> None:
 # Authenticators
 
 
-def authenticators_seen(request: HttpRequest, ids: Iterable[str]) -> None:
-    """Writes which authenticators there are, and drops every pass when one of before is gone.
+def authenticators_seen(request: HttpRequest, ids: Iterable[str]) -> bool:
+    """Writes which authenticators there are, and drops every pass when one of before is gone. True when one is new.
 
     It may have been removed on Authsignal's own page: what was proved with it may no longer count.
     """
     before, now = _store(request).get("authenticators"), sorted(ids)
-    if isinstance(before, list) and not set(map(str, before)) <= set(now):
+    known = set(map(str, before)) if isinstance(before, list) else set(now)
+    if not known <= set(now):
         drop(request)
     if before != now:
         _write(request, authenticators=now)
+    return not set(now) <= known
 
 
 # The password and the login

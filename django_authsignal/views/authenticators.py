@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from .. import enforcement, flow, ledger, responses, session, steps
+from .. import enforcement, flow, ledger, notices, responses, session, steps
 from ..client import AuthsignalError
 from ..client.types import Authenticator
 from ..conf import get_client, get_settings
@@ -65,7 +65,8 @@ def _own(request: HttpRequest) -> list[Authenticator]:
 
 def _list(request: HttpRequest, notice: str) -> HttpResponse:
     found = _own(request)
-    session.authenticators_seen(request, [item.user_authenticator_id for item in found])
+    if session.authenticators_seen(request, [item.user_authenticator_id for item in found]):
+        notices.enrolled(request.user)  # type: ignore[arg-type]
     lines = [_line(item, removable=len(found) > 1) for item in found]
     context = {"authenticators": lines, "notice": notice, "can_remove": len(found) > 1}
     return responses.page(request, "authenticators", context)
@@ -105,6 +106,7 @@ def _remove(request: HttpRequest, authenticator_id: str) -> str:
     # What was proved with it may no longer count, and what waits for a proof must not be finished with it.
     revoke_open(str(request.user.pk))
     session.drop(request)
+    notices.removed(request.user)  # type: ignore[arg-type]
     removed = _line(chosen, removable=False).label
     return gettext("Removed: %(name)s. What was proved with it no longer counts.") % {"name": removed}
 

@@ -65,6 +65,20 @@ def test_the_last_one_is_not_removed(manager, ada, authsignal):
 
 
 @pytest.mark.security
+def test_the_owner_is_told_of_one_that_is_removed_and_of_one_that_is_new(manager, ada, authsignal, mailoutbox):
+    manager.get(URL)
+    assert mailoutbox == []
+    authsignal.client.enroll_verified_authenticator(str(ada.pk), verification_method="EMAIL_OTP", email="b@example.com")
+    manager.get(URL)
+    manager.get(URL)
+    manager.post(URL, {"remove": ids(authsignal, ada)[-1]})
+    assert [(mail.to, mail.subject) for mail in mailoutbox] == [
+        (["ada@example.com"], "A new way to prove it is you was added"),
+        (["ada@example.com"], "A way to prove it is you was removed"),
+    ]
+
+
+@pytest.mark.security
 def test_somebody_elses_is_not_removed(manager, bob, authsignal):
     bobs = authsignal.client.enroll_verified_authenticator(
         str(bob.pk), verification_method="EMAIL_OTP", email="bob@example.com"
