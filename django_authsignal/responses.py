@@ -202,7 +202,8 @@ def _repeat(request: HttpRequest) -> HttpResponse:
         # Without cookies it would come again for ever.
         return problem(request, Decision(Verdict.NOT_STARTED, ""))
     kind = HttpResponseRedirect if request.method in SAFE_METHODS else RepeatRedirect
-    return go(request, request.get_full_path(), kind=kind)
+    # Not no-referrer: by the Fetch standard the POST that comes again would say Origin: null, and Django refuse it.
+    return protect(request, kind(request.get_full_path()))
 
 
 # HTMX, fetch, API clients

@@ -144,6 +144,13 @@ def test_somebody_signed_in_already_is_not_logged_in_a_second_time_by_an_allow(
     assert browser.session["authsignal"]["login"]["at"] == at
 
 
+def test_a_repeated_post_may_say_where_it_comes_from(adas, in_transactions, settings, authsignal):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"ON_ALLOW": "pass"}}}
+    authsignal.allow()
+    answer = adas.post("/deep/")
+    assert (answer.status_code, answer.headers["Referrer-Policy"]) == (307, "same-origin")
+
+
 def test_a_custom_value_that_is_another_each_time_does_not_repeat_a_request_for_ever(
     adas, in_transactions, settings, authsignal
 ):
