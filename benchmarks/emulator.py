@@ -3,8 +3,8 @@
     python benchmarks/emulator.py [--seconds 20] [--clients 4] [--users 200]
 
 The callers keep their connections and are a process of their own. Rounds of track alternate with rounds of an empty
-Django view behind the same server and middleware: that is the ceiling, and a busy machine lowers both alike. Exits 1
-when a target is missed.
+Django view behind the same server and middleware: that is the ceiling, and a busy machine lowers both alike. The
+processor's time for one call says what a core could do that had nothing else to do. Exits 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -124,10 +124,16 @@ def call(connection: object, request: bytes) -> bytes:
     return body
 
 
-def callers(port: int, clients: int, users: int, seconds: float) -> tuple[list[float], list[float], list[float]]:
-    """Calls a second of track and of the empty view, by round, and the milliseconds of each track."""
+def callers(
+    port: int, server: int, clients: int, users: int, seconds: float
+) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Calls a second of track and of the empty view, by round; of track, each call's and each round's milliseconds.
+
+    The latter are the server's processor time for one call.
+    """
     rates: dict[bool, list[float]] = {True: [], False: []}
     times: list[float] = []
+    spent: list[float] = []
     counts = [0] * clients
 
     def client(number: int, until: float, tracking: bool) -> None:
@@ -146,7 +152,7 @@ def callers(port: int, clients: int, users: int, seconds: float) -> tuple[list[f
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         for tracking in (True, False):
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), processor(server)
             threads = [
                 threading.Thread(target=client, args=(number, began + ROUND, tracking)) for number in range(clients)
             ]
@@ -155,7 +161,15 @@ def callers(port: int, clients: int, users: int, seconds: float) -> tuple[list[f
             for thread in threads:
                 thread.join()
             rates[tracking].append(sum(counts) / (time.perf_counter() - began))
-    return rates[True], rates[False], times
+            if tracking:
+                spent.append((processor(server) - busy) / sum(counts) * 1000)
+    return rates[True], rates[False], times, spent
+
+
+def processor(process: int) -> float:
+    """Seconds that it has kept a processor busy."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(process: subprocess.Popen[str]) -> float:
@@ -177,13 +191,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         command = (str(Path(__file__).resolve()), "serve")
         with emulator(directory, *command) as (process, port, _), get_context("spawn").Pool(1) as pool:
-            arguments = (port, options.clients, options.users, options.seconds)
-            tracks, empties, times = pool.apply(callers, arguments)
+            arguments = (port, process.pid, options.clients, options.users, options.seconds)
+            tracks, empties, times, spent = pool.apply(callers, arguments)
             memory = resident(process)
     rate, ceiling, start = statistics.median(tracks), statistics.median(empties), statistics.median(starts)
     deciles = statistics.quantiles(times, n=100)
     print(f"track calls a second      {rate:8.0f}   target >= {RATE}; rounds {min(tracks):.0f} to {max(tracks):.0f}")
     print(f"ceiling: an empty view    {ceiling:8.0f}   the same server and middleware; track is {rate / ceiling:.0%}")
+    busy = statistics.median(spent)
+    print(f"processor for one, ms     {busy:8.2f}   a core with nothing else to do has time for {1000 / busy:.0f}")
     print(
         f"one call, milliseconds    {deciles[49]:8.1f}   99th percentile {deciles[98]:.1f}, {options.clients} callers"
     )

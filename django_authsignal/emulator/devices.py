@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 
 from django_authsignal.emulator import clock
+from django_authsignal.emulator.compiled import Compiled
 from django_authsignal.emulator.models import Device, EmulatedUser
 from django_authsignal.emulator.problems import Problem
+
+_DEVICE = Compiled(Device.objects.all, "user_id", "device_id")
 
 
 def seen(user: EmulatedUser, device_id: str, user_agent: str) -> Device | None:
     """The user's device of this id, which may be seen for the first time. None when track gave none."""
     if not device_id:
         return None
-    given = {"created_at": clock.now(), "user_agent": user_agent}
-    row, made = Device.objects.get_or_create(user=user, device_id=device_id, defaults=given)
+    row, made = _DEVICE.first(user.pk, device_id), False
+    if row is None:
+        given = {"created_at": clock.now(), "user_agent": user_agent}
+        row, made = Device.objects.get_or_create(user=user, device_id=device_id, defaults=given)
     if not made and user_agent and user_agent != row.user_agent:
         row.user_agent = user_agent
         row.save(update_fields=["user_agent"])

@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 
 from django_authsignal.client.types import State, VerificationMethod
 from django_authsignal.emulator import clock, devices, events, fields, rules, tenant, tokens, webhooks
+from django_authsignal.emulator.compiled import Compiled
 from django_authsignal.emulator.inputs import Inputs
 from django_authsignal.emulator.models import ID_LENGTH, Action, Authenticator, EmulatedUser, RecoveryCode
 from django_authsignal.emulator.problems import Problem, invalid
@@ -23,6 +24,12 @@ from django_authsignal.emulator.problems import Problem, invalid
 __all__ = ["Problem", "Session", "allowed_methods", "complete", "default_method", "enrolled_methods", "may_enrol"]
 
 _RECENT = timedelta(minutes=10)  # how long a completed challenge lets its session enrol more
+_USER = Compiled(EmulatedUser.objects.all, "user_id", "former_id")
+_ACTION = Compiled(Action.objects.all, "user_id", "code", "idempotency_key")
+_METHODS = Compiled(
+    lambda: Authenticator.objects.filter(verified_at__isnull=False).order_by("created_at", "pk").values_list("method"),
+    "user_id",
+)
 
 
 @dataclass(frozen=True)
@@ -56,13 +63,14 @@ TOO_MANY_TRIES = Verification(is_verified=False, failure_reason="MAX_ATTEMPTS_EX
 
 
 def get_or_create_user(user_id: str) -> EmulatedUser:
-    fields.check_user_id(user_id)
+    if user := find_user(user_id):
+        return user
     user, _ = EmulatedUser.objects.get_or_create(user_id=user_id, former_id="", defaults={"created_at": clock.now()})
     return user
 
 
 def find_user(user_id: str) -> EmulatedUser | None:
-    return EmulatedUser.objects.filter(user_id=fields.check_user_id(user_id), former_id="").first()
+    return _USER.first(fields.check_user_id(user_id), "")
 
 
 def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action, dict[str, Any]]:
@@ -78,8 +86,7 @@ def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action
     with transaction.atomic():
         user = get_or_create_user(user_id)
         _describe(user, attributes)
-        known = Action.objects.filter(user=user, code=action, idempotency_key=key)
-        row = known.get() if key and known.exists() else None
+        row = _ACTION.first(user.pk, action, key) if key else None
         enrolled = _enrolled(user)
         if row is None:
             row = _create_action(user, action, key or str(uuid.uuid4()), given, offered, enrolled)
@@ -423,8 +430,7 @@ def _allowed(user: EmulatedUser, action: Action | None) -> list[str]:
 
 
 def _enrolled(user: EmulatedUser) -> list[str]:
-    rows = Authenticator.objects.filter(user=user, verified_at__isnull=False).order_by("created_at", "pk")
-    return list(dict.fromkeys(rows.values_list("method", flat=True)))
+    return list(dict.fromkeys(method for (method,) in _METHODS.tuples(user.pk)))
 
 
 def _default(user: EmulatedUser, action: Action | None, usable: list[str]) -> str | None:
