@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django_authsignal.emulator import (
+    calls_api,
     challenges_api,
     client_api,
     device_keys_api,
@@ -21,6 +22,7 @@ ROUTES = [
     *webhooks_api.ROUTES,
     *devices_api.ROUTES,
     *challenges_api.ROUTES,
+    *calls_api.ROUTES,
     *sessions_api.ROUTES,
     *server_api.ROUTES,
 ]

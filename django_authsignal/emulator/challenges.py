@@ -317,10 +317,7 @@ def _channel(method: str, given: str | None) -> str:
 def _kind(what: str, row: Challenge) -> str:
     """What a send or a try counts against: the user's own count, or the address's, whatever challenge it is of."""
     kind = f"{what}:{row.method}"
-    if row.user:
-        return kind
-    address = salted_hmac("emulator.address", (row.email or row.phone_number).lower(), algorithm="sha256").hexdigest()
-    return f"{kind}:{address[:32]}"
+    return kind if row.user else limits.of_address(kind, row.email or row.phone_number)
 
 
 def _address(row: Challenge) -> Body:

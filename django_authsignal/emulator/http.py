@@ -90,7 +90,7 @@ class Api:
         self._cors_prefix = cors_prefix
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        path = raw_path(request).removeprefix("/v1/")
+        path = raw_path(request).removeprefix("/v1").removeprefix("/")
         browsers = path.startswith(self._cors_prefix)
         try:
             if browsers and request.method == "OPTIONS":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from django_authsignal.emulator import clock, tenant
 from django_authsignal.emulator.models import EmulatedUser, RateEvent, Tenant
@@ -32,6 +33,11 @@ def take(user: EmulatedUser | None, kind: str, limit: Limit) -> RateEvent | None
         if events.count() >= count:
             return None
         return events.create(user=user, kind=kind, created_at=clock.now())
+
+
+def of_address(kind: str, address: str) -> str:
+    """The kind of what counts for an address, whoever's it is; as a hash, because addresses are longer than kinds."""
+    return f"{kind}:{salted_hmac('emulator.address', address.lower(), algorithm='sha256').hexdigest()[:32]}"
 
 
 def give_back(event: RateEvent) -> None:

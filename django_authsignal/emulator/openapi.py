@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from django_authsignal.client.types import State, VerificationMethod
-from django_authsignal.emulator import faults, rules, webhooks
+from django_authsignal.emulator import calls, faults, rules, webhooks
 from django_authsignal.emulator.api import ROUTES
 from django_authsignal.emulator.http import Route, answer
 from django_authsignal.emulator.methods import device_key
@@ -43,6 +43,8 @@ _TYPES: dict[str, Schema] = {
     "outcome": {"enum": list(rules.OUTCOMES)},
     "reason": {"enum": ["CODE_INVALID_OR_EXPIRED", "MAX_ATTEMPTS_EXCEEDED"]},
     "channel": {"enum": ["DEFAULT", "SMS", "WHATSAPP"]},
+    "call_channel": {"enum": list(calls.CHANNELS)},
+    "call_state": {"enum": list(calls.STATES)},
     "attachment": {"enum": ["platform", "cross-platform"]},
     "fault": {"enum": list(faults.KINDS)},
     "event": {"enum": list(webhooks.TYPES)},
@@ -96,6 +98,7 @@ SHAPES = {
     "phoneNumber?:phone",
     "Tokens": "accessToken refreshToken",
     "Session": "user:Profile expiresAt:int verificationMethod?:method",
+    "Called": "messageId channel:call_channel phoneNumber?:phone email?:email",
     "Device": "userId:id deviceId createdAt:time authenticatedAt?:time invalidatedAt?:time rememberedUntil?:time "
     "lastVerificationMethod?:method",
     "Keys": "keys:[obj]",
@@ -215,6 +218,14 @@ NOTES: dict[str, Note] = {
     "POST sessions/refresh": Note("New tokens; the old ones end", "Tokens", "refreshToken:jwt"),
     "POST sessions/revoke": Note("End a session", "Nothing", "accessToken:jwt"),
     "POST sessions/user/revoke": Note("End all sessions of a user", "Nothing", "userId"),
+    "POST call/start": Note(
+        "Send a message to who calls a contact centre",
+        "Called",
+        f"referenceId:id {_CONTACT}userId?:id channel?:call_channel country? locale? actionCode?:code",
+    ),
+    "POST call/finish": Note(
+        "How the call ended", "Success", "referenceId:id state:call_state userId?:id payload?:obj"
+    ),
     "GET users/{user_id}/devices": Note("A user's devices", "[Device]"),
     "PATCH users/{user_id}/devices/{device}": Note("Remember a device", "Device", "rememberedUntil?:time"),
     "POST users/{user_id}/devices/{device}/invalidate": Note("Forget that a device was proved", "Device", ""),

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/openapi.json", openapi.view),
     # One view: the API's ids are read from the raw path, which Django's resolver does not see.
     re_path(r"^v1/", api.api),
+    re_path(r"^call/(?:start|finish)$", api.api),  # the service has a host of its own for these, without a version
     path("", include("django_authsignal.emulator.dashboard.urls")),
     path("static/<path:path>", serve, {"document_root": settings.BASE_DIR / "static"}),
 ]

@@ -156,6 +156,15 @@ def test_an_anonymous_challenge_is_claimed(node: Node, emulator: Emulator, user:
     assert caught.value.status == 401
 
 
+def test_a_call_is_started_and_finished(node: Node, emulator: Emulator, user: str) -> None:
+    reference, phone = f"call-{user}", "+64215550100"
+    started = node("startCall", referenceId=reference, userId=user, phoneNumber=phone, channel="WHATSAPP")
+    assert (started["channel"], started["phoneNumber"]) == ("WHATSAPP", phone)
+    assert node("finishCall", referenceId=reference, state="CHALLENGE_SUCCEEDED") == {"success": True}
+    named = {"userId": user, "action": "callConnect", "idempotencyKey": reference}
+    assert node("getAction", **named)["state"] == "CHALLENGE_SUCCEEDED"
+
+
 # Sessions.
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .challenges import Challenge, DeviceChallenge
+from .challenges import Call, Challenge, DeviceChallenge
 from .core import (
     ID_LENGTH,
     Action,
@@ -27,6 +27,7 @@ __all__ = [
     "AppSession",
     "Authenticator",
     "AuthenticatorConfiguration",
+    "Call",
     "Challenge",
     "Code",
     "Delivery",

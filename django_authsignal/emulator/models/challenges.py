@@ -56,3 +56,18 @@ class DeviceChallenge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.id} {self.state}"
+
+
+class Call(models.Model):
+    """A call to a contact centre. `state` is empty until it is finished."""
+
+    reference_id = models.CharField(max_length=ID_LENGTH, unique=True)  # the contact centre's own
+    user = models.ForeignKey(EmulatedUser, on_delete=models.CASCADE, null=True, related_name="+")
+    action_code = models.CharField(max_length=64)
+    state = models.CharField(max_length=32, blank=True, default="")
+    payload = models.JSONField(null=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"call {self.reference_id}"
