@@ -7,6 +7,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import aauthenticate, alogin, authenticate, get_user_model, login
 from django.contrib.auth.backends import BaseBackend
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.core.signals import got_request_exception
 from django.db import connections
 from django.http import HttpResponse
@@ -178,6 +179,24 @@ def test_a_crash_of_a_receiver_reports_no_token(browser, ada, authsignal, colour
     finally:
         challenge_passed.disconnect(crash)
     assert "a receiver of the project" in reports[0]
+    where = reports[0].find(token)
+    assert where == -1, reports[0][max(0, where - 300) : where + 20]
+
+
+class SessionStore(DatabaseSessionStore):
+    """Sessions that are down."""
+
+    def load(self):
+        raise RuntimeError("the sessions are down")
+
+
+def test_a_crash_of_the_sessions_reports_no_token(way_in, ada, settings, colour, reports):
+    settings.SESSION_ENGINE = __name__
+    stranger = way_in(raise_request_exception=False)
+    stranger.cookies["sessionid"] = "a" * 32
+    token = "eyJhbGciOiJub25lIn0.eyJvdGhlciI6e319.signature"
+    assert stranger.post(f"{colour}by-token/", {"token": token}).status_code == 500
+    assert "the sessions are down" in reports[0]
     where = reports[0].find(token)
     assert where == -1, reports[0][max(0, where - 300) : where + 20]
 
