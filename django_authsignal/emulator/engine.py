@@ -93,10 +93,12 @@ def track(user_id: str, action: str, attributes: dict[str, Any]) -> tuple[Action
     token = tokens.issue(user, row, scope=row.scope or tokens.READ)
     allowed = [m for m in offered if _permits(row.allowed_methods, m) and tenant.is_announced(m, enrolled)]
     usable = [method for method in enrolled if method in allowed]
+    url = hosted_url(token)
     answer = {
         "state": row.state,
         "idempotencyKey": row.idempotency_key,
-        "url": hosted_url(token),
+        "url": url,
+        "challengeUrl": url,  # its old name, which older integrations read
         "token": token,
         "isEnrolled": bool(usable),
         "allowedVerificationMethods": allowed,

@@ -67,8 +67,9 @@ SHAPES = {
     "Error": "error errorCode errorDescription",
     "Success": "success:true",
     "Nothing": "",
-    "Tracked": "state:state idempotencyKey:id url:url token isEnrolled:bool allowedVerificationMethods:[method] "
-    "enrolledVerificationMethods:[method] defaultVerificationMethod?:method ruleIds:[str]",
+    "Tracked": "state:state idempotencyKey:id url:url challengeUrl:url token isEnrolled:bool "
+    "allowedVerificationMethods:[method] enrolledVerificationMethods:[method] defaultVerificationMethod?:method "
+    "ruleIds:[str]",
     "Validated": "isValid:bool state?:state stateUpdatedAt?:time userId?:id action? actionCode? idempotencyKey?:id "
     "verificationMethod?:method error?",
     "RuleName": "ruleId:uuid name description?",

@@ -221,6 +221,7 @@ def test_10_times_are_iso_with_milliseconds_and_names_are_known_and_nothing_is_n
 def test_11_the_url_holds_a_question_mark_and_the_token_its_claims(emulator: Emulator, user: str) -> None:
     tracked = emulator.track(user, "signIn")
     assert "?" in tracked["url"]
+    assert tracked["challengeUrl"] == tracked["url"]
     claims = jwt.decode(tracked["token"], options={"verify_signature": False})
     assert claims["sub"] == claims["other"]["userId"] == user
     assert claims["exp"] - claims["iat"] == 600
