@@ -15,6 +15,8 @@ def _take_token(request: HttpRequest) -> str | None:
     token = request.GET.get("token")
     request.GET = QueryDict()
     request.META["QUERY_STRING"] = ""
+    if hasattr(request, "scope"):  # ASGI: what error trackers, and uvicorn's own access log, read afterwards
+        request.scope["query_string"] = b""
     for name in ("RAW_URI", "REQUEST_URI"):  # the whole address, from gunicorn and uWSGI
         if name in request.META:
             request.META[name] = request.META[name].partition("?")[0]

@@ -156,6 +156,18 @@ def test_the_token_leaves_the_address_by_a_redirect_on_every_outcome(adas, new_b
         assert token not in answer.headers["Location"] + answer.content.decode() + caplog.text
 
 
+def test_the_token_is_in_nothing_that_is_read_of_the_request_afterwards(way_in, ada, authsignal):
+    browser = way_in()
+    browser.force_login(ada)
+    browser.get("/withdraw/")
+    row = newest()
+    token = authsignal.complete(str(row.pk))
+    answer = browser.callback(row, token=token)
+    assert answer.headers["Location"] == "/withdraw/"
+    request = getattr(answer, "asgi_request", None) or answer.wsgi_request
+    assert token not in repr((request.get_full_path(), request.GET, request.META, getattr(request, "scope", None)))
+
+
 def test_a_crash_while_finishing_reports_no_token(adas, authsignal):
     reports = []
 
