@@ -158,6 +158,14 @@ def check_emulator(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return [Warning(text, hint=f"Start it: {emulator_command(settings)}", id="authsignal.W006")]
 
 
+def check_sessions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W007: no browser that comes back from Authsignal brings its session."""
+    if django_settings.SESSION_COOKIE_SAMESITE != "Strict":
+        return []
+    text = 'SESSION_COOKIE_SAMESITE is "Strict", so browsers come back from Authsignal without their session.'
+    return [Warning(text, hint='Set it to "Lax", Django\'s default. No step-up ends otherwise.', id="authsignal.W007")]
+
+
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """E010 to W014, only with `check --deploy`: what must not go live."""
     settings = _settings()
