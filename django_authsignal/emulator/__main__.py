@@ -9,6 +9,7 @@ import importlib
 import ipaddress
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -20,6 +21,8 @@ _PREFIX = "AUTHSIGNAL_EMULATOR_"
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.~-]+")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?")
 _ANDROID_ORIGIN = re.compile(r"android:apk-key-hash:[\w-]+")  # as Android writes an app's origin
+_QUEUE = 128  # connections that wait to be taken
+_FILES = 2048  # for the connections, see settings.MAX_CONNECTIONS
 # By Django's engine: the modules of which one must be here, and the package that has one.
 _DRIVERS = {
     "sqlite3": ((), ""),
@@ -34,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stop in (signal.SIGINT, signal.SIGTERM):  # until the server listens, ending is simply leaving
         signal.signal(stop, lambda *_: sys.exit(0))
     options = _options().parse_args(arguments)
+    _take_files()
     options.secret = options.secret or ["emulator_secret"]
     options.database = re.sub("^mariadb:", "mysql:", options.database)  # Django has one backend for both
     _check(options)
@@ -52,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as exc:
         _fail(f'{exc.name} is not installed. Run: python -m pip install "django-authsignal[emulator]"')
     _migrate()
-    from django_authsignal.emulator import realtime, webhooks  # noqa: PLC0415  after the settings are chosen
+    from django.conf import settings  # noqa: PLC0415  after they are chosen
+
+    from django_authsignal.emulator import realtime, webhooks  # noqa: PLC0415
 
     webhooks.start()  # now, and not with the first request: there may be something left to deliver
     config = uvicorn.Config(
@@ -62,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_level="warning",
         access_log=False,
         server_header=False,
+        backlog=settings.ACCEPTS,
         timeout_graceful_shutdown=1,
         ws="websockets-sansio",  # the other one of that package is deprecated, and says so
         ws_max_size=realtime.MAX_MESSAGE,
@@ -80,7 +87,7 @@ async def _serve(server: Any, listener: socket.socket) -> None:
     server.capture_signals = _no_capture
     for stop in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(stop, server.handle_exit, stop, None)
-    ready = loop.create_task(_say_ready(server))
+    ready = loop.create_task(_say_ready(server, listener))
     await server.serve(sockets=[listener])
     ready.cancel()
 
@@ -90,9 +97,10 @@ def _no_capture() -> Iterator[None]:
     yield
 
 
-async def _say_ready(server: Any) -> None:
+async def _say_ready(server: Any, listener: socket.socket) -> None:
     while not server.started:
         await asyncio.sleep(0.005)
+    listener.listen(_QUEUE)  # asyncio has made it as short as the number that it takes in one turn
     print("Ready", flush=True)  # noqa: T201
 
 
@@ -195,7 +203,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(128)
+        listener.listen(_QUEUE)
     except OSError as exc:
         listener.close()
         reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else str(exc)
@@ -226,6 +234,14 @@ def _named(host: str) -> list[str]:
     if _is_loopback(host) or host in ("0.0.0.0", "::"):  # noqa: S104
         return []
     return [f"[{host}]" if ":" in host else host]
+
+
+def _take_files() -> None:
+    """As many as the system gives, within reason: some give 256 unless they are asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _migrate() -> None:

@@ -13,7 +13,7 @@ from django_authsignal.emulator.problems import Problem
 
 
 class Protocol(HttpToolsProtocol):
-    """HEADER_TIMEOUT seconds and MAX_HEADERS bytes for a request's line and headers, from its first byte."""
+    """MAX_CONNECTIONS of them, and for the line and headers of each request HEADER_TIMEOUT and MAX_HEADERS."""
 
     _waits: asyncio.TimerHandle | None = None
     _size = 0
@@ -21,6 +21,9 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait()
+        # Before the system has no file for another one: asyncio would then ask it again and again, and log each time.
+        if len(self.connections) > settings.MAX_CONNECTIONS:
+            self._refuse(Problem(503, "service_unavailable", "Too many connections are open. Close some of them."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()

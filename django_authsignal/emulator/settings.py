@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,8 +34,11 @@ ORIGINS = [
 ]
 CODE_AGE = 600  # seconds that a mailed code can be used
 CEREMONY_AGE = 300  # seconds that a WebAuthn challenge can be answered
+ACCEPTS = 16  # connections taken in one turn of the loop
 MAX_BODY = 1024 * 1024  # bytes of one request
 WEBHOOK_TIMEOUT = float(_read("WEBHOOK_TIMEOUT", "5"))  # seconds for one whole exchange with a receiver
+# Of the files that the system gives us. The others are for those who are being turned away, the database and webhooks.
+MAX_CONNECTIONS = max(8, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 5 * ACCEPTS - 80))
 MAX_HEADERS = 64 * 1024  # bytes of its line and headers
 HEADER_TIMEOUT = 10.0  # seconds for these to arrive
 BODY_TIMEOUT = 10.0  # seconds for a request's body to arrive; a wrong Content-Length must not hang a worker

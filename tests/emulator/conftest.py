@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,8 @@ class App:
         return pyotp.TOTP(self.secret).at(int(now) + 30 * steps)
 
 
-def start(directory: Path, *options: str, clock: bool = True) -> Emulator:
-    """An emulator on a free port, with its database in the directory."""
+def start(directory: Path, *options: str, clock: bool = True, wrapper: Sequence[str] = ()) -> Emulator:
+    """An emulator on a free port, with its database in the directory; by a command that becomes it, if one is given."""
     clock_file = directory / "clock"
     if not clock_file.exists():
         clock_file.write_text("0")
@@ -103,7 +103,7 @@ def start(directory: Path, *options: str, clock: bool = True) -> Emulator:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CLOCK_FILE": str(clock_file)}
     with (directory / "stderr").open("a") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "--port", "0", *options],
+            [*wrapper, sys.executable, "-m", module, "--port", "0", *options],
             cwd=directory,
             env=environment,
             stdout=subprocess.PIPE,

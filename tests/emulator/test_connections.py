@@ -86,6 +86,22 @@ def test_headers_without_an_end_are_refused_in_bounded_memory(served: Emulator) 
     assert memory(served) - before < 30_000_000
 
 
+def test_connections_are_bounded_by_what_the_system_gives(tmp_path: Path) -> None:
+    few = start(tmp_path, clock=False, wrapper=("sh", "-c", 'ulimit -n 300 && exec "$@"', "sh"))
+    try:
+        callers = [connect(few) for _ in range(400)]
+        status, body = answered(callers[-1])
+        assert (status, set(body)) == (503, KEYS)
+        for caller in callers:
+            caller.close()
+        deadline = time.monotonic() + 5
+        while few.server("GET", "users/u").status_code == 503:
+            assert time.monotonic() < deadline
+    finally:
+        stop(few)
+    assert (tmp_path / "stderr").read_text() == ""
+
+
 def test_a_long_path_is_refused_with_the_three_keys(served: Emulator) -> None:
     with connect(served) as caller:
         caller.sendall(b"GET /v1/users/" + b"a" * 70_000)
