@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connection
 from django.db.models import Field, ForeignKey, Model, QuerySet
 
 M = TypeVar("M", bound=Model)
+
+
+class _Query(NamedTuple):
+    """What Django has made of it: for any thread, and any connection of it."""
+
+    sql: str
+    fields: list[Field[Any, Any]]  # those that the values are for
+    whole: Callable[[Any], Any]  # from a row of the driver, a list of what the model's fields hold
 
 
 class Compiled(Generic[M]):
@@ -20,27 +28,38 @@ class Compiled(Generic[M]):
         self._names = names
 
     def first(self, *values: Any) -> M | None:
-        """Any one of them; None when there is none."""
-        sql, model = self._sql, self._rows().model
-        return next(iter(model._default_manager.raw(sql, self._prepared(values))), None)
+        """Any one of them, whole; None when there is none."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._query.sql, self._prepared(values))
+            row = cursor.fetchone()
+        return None if row is None else self._model.from_db(connection.alias, self._columns, self._query.whole(row))
 
     def tuples(self, *values: Any) -> list[tuple[Any, ...]]:
         """What `values_list` chose of them, as the driver gives it."""
         with connection.cursor() as cursor:
-            cursor.execute(self._sql, self._prepared(values))
+            cursor.execute(self._query.sql, self._prepared(values))
             return list(cursor.fetchall())
 
     def _prepared(self, values: tuple[Any, ...]) -> list[Any]:
-        return [field.get_db_prep_value(value, connection) for field, value in zip(self._fields, values, strict=True)]
+        fields = self._query.fields
+        return [field.get_db_prep_value(value, connection) for field, value in zip(fields, values, strict=True)]
 
     @cached_property
-    def _fields(self) -> list[Field[Any, Any]]:
-        return [self._rows().model._meta.get_field(name) for name in self._names]  # type: ignore[misc]
+    def _model(self) -> type[M]:
+        return self._rows().model
 
     @cached_property
-    def _sql(self) -> str:
+    def _columns(self) -> list[str]:
+        return [field.attname for field in self._model._meta.concrete_fields]
+
+    @cached_property
+    def _query(self) -> _Query:
         rows = self._rows()
-        for name, field in zip(self._names, self._fields, strict=True):
+        fields: list[Field[Any, Any]] = [self._model._meta.get_field(name) for name in self._names]  # type: ignore[misc]
+        for field in fields:  # one by one, which keeps the order
             example = (field.target_field if isinstance(field, ForeignKey) else field).get_default()
-            rows = rows.filter(**{name: example})  # one by one, which keeps the order
-        return str(rows.query.sql_with_params()[0])
+            rows = rows.filter(**{field.attname: example})
+        compiler: Any = rows.query.get_compiler(connection=connection)
+        sql = compiler.as_sql()[0]
+        converters = compiler.get_converters([column for column, *_ in compiler.select])
+        return _Query(sql, fields, lambda row: next(iter(compiler.apply_converters([row], converters))))
