@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 EMULATOR_PORT ?= 9000
 # Many tests wait for a server or a browser, so more of them run at once than there are cores. PARALLEL= runs one by one.
-PARALLEL ?= -n 3 --dist loadfile
+PARALLEL ?= -n 4 --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 

@@ -54,7 +54,7 @@ class Receiver:
         return self.of(kind, user)
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
     ends = time.monotonic() + seconds
     while not (found := check()):
         assert time.monotonic() < ends, "it did not happen in time"
