@@ -45,7 +45,7 @@ const saysSomething = (element) =>
   element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
 
 addEventListener("load", () => {
-  if (!location.host || location.pathname.startsWith("/admin/")) return; // no page yet, or not one of ours
+  if (!location.protocol.startsWith("http") || location.pathname.startsWith("/admin/")) return; // no page yet, or not one of ours
   const wide = document.documentElement.scrollWidth;
   if (wide > innerWidth) console.error(`complaint: ${wide} px wide on a screen of ${innerWidth} px`);
   if (document.querySelectorAll("h1").length !== 1) console.error("complaint: not one heading of level one");
