@@ -1,9 +1,7 @@
 """Authentication backends: a right password is the first half; the gate asks for the second before `login()`."""
 
-import base64
-import binascii
-import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -13,10 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from . import enforcement, flow, session, signin, steps
+from . import channel, enforcement, flow, session, signin, steps
 from .client import ConfigurationError
 from .decision import ActionBlocked, ChallengeRequired, Decision, Question, Verdict
 from .flow import Finished
+from .guards import unwrapped
 from .models import Kind
 from .steps import Steps, Unseen
 
@@ -40,16 +39,18 @@ class AuthsignalBackendMixin:
 
         Raises ChallengeRequired or ActionBlocked.
         """
+        request = unwrapped(request)
         if authsignal_token is not None:
             return _proved(request, steps.run(_finishing(request, authsignal_token)))
         user = super().authenticate(request, *args, **credentials)  # type: ignore[misc]
-        return user if user is None else self._gated(request, user)
+        return user if user is None else self._gated(request, user, credentials.get("password"))
 
     @sensitive_variables()
     async def aauthenticate(
         self, request: HttpRequest | None, *args: Any, authsignal_token: str | None = None, **credentials: Any
     ) -> AbstractBaseUser | None:
         """`authenticate` for async code."""
+        request = unwrapped(request)
         if authsignal_token is not None:
             finishing = await sync_to_async(Unseen(_finishing, request, authsignal_token))()
             return await sync_to_async(_proved)(request, await steps.arun(finishing))
@@ -57,21 +58,26 @@ class AuthsignalBackendMixin:
         user = await sync_to_async(Unseen(super().authenticate, request, *args, **credentials))()  # type: ignore[misc]
         if user is None:
             return None
-        question = await sync_to_async(self._question)(request, user)
+        question = await sync_to_async(Unseen(self._question, request, user, credentials.get("password")))()
         if question is None:
             return user  # type: ignore[no-any-return]
         decision = await steps.arun(flow.ask(question[0], question[1]))
         return _conclude(question[0], question[1], decision)
 
-    def _gated(self, request: HttpRequest | None, user: AbstractBaseUser) -> AbstractBaseUser:
-        asked = self._question(request, user)
+    @sensitive_variables()
+    def _gated(self, request: HttpRequest | None, user: AbstractBaseUser, password: object) -> AbstractBaseUser:
+        asked = self._question(request, user, password)
         if asked is None:
             return user
         return _conclude(*asked, steps.run(flow.ask(*asked)))
 
-    def _question(self, request: HttpRequest | None, user: AbstractBaseUser) -> tuple[HttpRequest, Question] | None:
+    @sensitive_variables()
+    def _question(
+        self, request: HttpRequest | None, user: AbstractBaseUser, password: object
+    ) -> tuple[HttpRequest, Question] | None:
         """What to ask of the gate; None when a SignInMixin view asks after its form's checks, or nobody is stopped."""
-        if request is None or not hasattr(request, "session"):
+        api = request is not None and (channel.signs_in_once(request) or channel.note_password(request, password))
+        if request is None or not (api or hasattr(request, "session")):
             raise ChallengeRequired(
                 Decision(Verdict.NOT_STARTED, enforcement.sign_in_action()),
                 message="authenticate() was called without a request that has a session, so nobody can be challenged. "
@@ -85,12 +91,13 @@ class AuthsignalBackendMixin:
         if steps.in_transaction() and not flow.peek(request, question.user, question.policy, question.bound):
             if enforcement.gate(request).lets_go_on(question):
                 return None
-            raise ChallengeRequired(question=question)
+            raise ChallengeRequired(question=replace(question, release=api))
         return request, question
 
     def _confirms(self, request: HttpRequest, user: AbstractBaseUser) -> bool:
         """True when the signed-in user only confirms their password."""
-        return bool(getattr(getattr(request, "user", None), "pk", None) == user.pk)
+        # An API client's password stands in the request itself; DRF's request.user may be asked for by that very call.
+        return not channel.is_api(request) and bool(getattr(getattr(request, "user", None), "pk", None) == user.pk)
 
 
 def _conclude(request: HttpRequest, question: Question, decision: Decision) -> AbstractBaseUser:
@@ -130,19 +137,10 @@ def _candidate(request: HttpRequest, token: str) -> uuid.UUID | None:
     """The sign-in of this session that the token says it is for, or the only one; the token is not believed."""
     kinds = (str(Kind.SIGN_IN), str(Kind.PASSWORDLESS))
     ids = [item.id for item in session.open_challenges(request) if item.kind in kinds]
-    claimed = _claimed(token)
+    claimed = channel.claimed(token)
     if claimed:
         ids = [item for item in ids if item == claimed]
     return uuid.UUID(ids[0]) if len(ids) == 1 else None
-
-
-def _claimed(token: str) -> str:
-    try:
-        part = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        return str(claims["other"]["idempotencyKey"])
-    except (IndexError, KeyError, TypeError, ValueError, RecursionError, binascii.Error):
-        return ""
 
 
 class AuthsignalBackend(AuthsignalBackendMixin, ModelBackend):  # type: ignore[misc] # keywords are passed on

@@ -25,6 +25,7 @@ class Question:
     finish_in_view: bool = False
     password_proved: bool = False
     scopes: str = ""  # asked of Authsignal for managing authenticators; only ever with a pass for MANAGE_ACTION
+    anywhere: bool = False  # asked by every page alike: one open challenge serves them all
     release: bool = False  # the view was left: an ALLOW is kept for the one repetition of this request
 
     @property
@@ -61,6 +62,7 @@ class Decision:
     reason: str = ""
     hint: str = ""  # for the developer, shown only while the emulator is on
     signs_in: bool = False
+    refused: str = ""  # why the result token that came with the request was no proof
 
     @property
     def passed(self) -> bool:

@@ -12,6 +12,7 @@ from . import enforcement, steps
 from .client import ConfigurationError
 from .conf import is_sound
 from .enforcement import Requirement
+from .guards import adopt, guarded_urls, mark, rest_framework_guard
 from .policy import Bind, check_action
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -28,18 +29,31 @@ def challenge_required(
     methods: Sequence[str] | None = None,
     resend: Sequence[str] | None = None,
 ) -> Callable[[View], View]:
-    """Lets the view run only with a pass for the action.
+    """Lets the view run only with a pass for the action. Put around `include(…)`, every view of that urlconf.
 
     `max_age` (seconds; 0: one request) narrows the policy's. `bind` names the form or JSON fields that are proved.
     `methods` are the HTTP methods asked for; None: all, or the unsafe ones when `bind` is given or max_age is 0.
     `resend` lists the fields that may be shown again on a waiting page. Raises ConfigurationError, at import, for an
     action code Authsignal would not take and for arguments that widen the policy.
     """
+    asked = requirement(action, max_age=max_age, bind=bind, methods=methods, resend=resend)
+    return lambda view: marked(view, asked)
+
+
+def requirement(
+    action: str,
+    *,
+    max_age: int | None = None,
+    bind: Bind = (),
+    methods: Sequence[str] | None = None,
+    resend: Sequence[str] | None = None,
+) -> Requirement:
+    """What `challenge_required` asks, checked. Raises ConfigurationError, where the line is."""
     if callable(action):
         raise ConfigurationError('Name the action: @challenge_required("withdrawFunds").')
     if isinstance(bind, str):
         raise ConfigurationError(f'bind is a list of field names. Write bind=["{bind}"].')
-    requirement = Requirement(
+    asked = Requirement(
         action=action,
         max_age=max_age,
         bind=bind if callable(bind) else tuple(bind),
@@ -48,8 +62,8 @@ def challenge_required(
     )
     check_action(action)
     if is_sound():  # else the check that names the fault (E001) must not end here; a request raises all the same
-        requirement.policy()  # an error now, where the line is, not at the first request
-    return lambda view: marked(view, requirement)
+        asked.policy()
+    return asked
 
 
 def _http_methods(methods: Sequence[str] | None) -> frozenset[str] | None:
@@ -64,6 +78,11 @@ def _http_methods(methods: Sequence[str] | None) -> frozenset[str] | None:
 
 def marked(view: View, requirement: Requirement) -> View:
     """The view, marked for the middleware, and asking the gate by itself where the middleware did not."""
+    if isinstance(view, tuple):
+        return guarded_urls(view, lambda one: marked(one, requirement))
+    by_rest_framework = rest_framework_guard(view, requirement)
+    if by_rest_framework is not None:
+        return by_rest_framework  # type: ignore[no-any-return]
     if iscoroutinefunction(view):
 
         @wraps(view)
@@ -90,16 +109,15 @@ def marked(view: View, requirement: Requirement) -> View:
     return guarded  # type: ignore[return-value]
 
 
-def mark(view: Any, requirement: Requirement) -> None:
-    """Writes a requirement on a view, in front of those it has."""
-    view.authsignal_requirements = (requirement, *getattr(view, "authsignal_requirements", ()))
-
-
 def _request(first: Any, args: tuple[Any, ...]) -> HttpRequest:
     if isinstance(first, HttpRequest):
         return first
     if args and isinstance(args[0], HttpRequest):
         return args[0]
+    wrapped = getattr(first, "_request", None)  # a REST framework's, below @api_view
+    if isinstance(wrapped, HttpRequest):
+        adopt(first, wrapped)
+        return wrapped
     raise ConfigurationError(
         "challenge_required was put on something that is not a view. On a method of a class-based view use "
         '@method_decorator(challenge_required("…"), name="dispatch") or ChallengeRequiredMixin.'
@@ -120,3 +138,14 @@ def login_required(function: Any = None, redirect_field_name: str = "next", logi
         return django_login_required(inner, redirect_field_name=redirect_field_name, login_url=login_url)
 
     return decorate if function is None else decorate(function)
+
+
+def sign_in_challenge_not_required(view: View) -> View:
+    """Exempts a view from SignInChallengeMiddleware: a status page, a webhook, a view that ends an impersonation.
+
+    A view that Django's `login_not_required` marks is exempt already.
+    """
+    if isinstance(view, tuple):
+        return guarded_urls(view, sign_in_challenge_not_required)
+    view.authsignal_sign_in_required = False  # type: ignore[attr-defined]
+    return view

@@ -9,12 +9,13 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from . import addresses, flow, responses, session, signin, steps
+from . import addresses, bearer, browser, channel, flow, responses, session, signin, steps
 from .binding import SAFE_METHODS, Bound
 from .binding import read as read_bound
 from .client import ConfigurationError
 from .conf import get_settings
 from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Question, Verdict
+from .identity import get_user
 from .models import Challenge, Kind, Status
 from .policy import Bind, Policy, get_policy, label_for
 from .steps import Steps
@@ -100,9 +101,8 @@ class RequestGate:
     def seconds_left(self, action: str) -> int | None:
         """Seconds the action's pass still counts; 0 without one, None for as long as the session."""
         policy, user = policy_of(action), signed_in_user(self._request)
-        scope = read_bound(self._request, policy).scope
-        found = session.find(self._request, user, policy, scope=scope) if user else None
-        return session.seconds_left(found, policy) if found else 0
+        bound = read_bound(self._request, policy)
+        return flow.seconds_left(self._request, user, policy, bound) if user else 0
 
     def _question(self, policy: Policy) -> Question | None:
         user = signed_in_user(self._request)
@@ -161,15 +161,26 @@ class RequestGate:
         if user and responses.refuse_forged(self._request):
             return  # a forged form must not cost the person their proof
         for item in waiting if user else ():
-            question = self._spendable(item)
+            question = self._spendable(item, user)
             if question:
                 flow.spend(self._request, question)
 
-    def _spendable(self, item: session.Pass) -> Question | None:
+    def take_in(self, credential: str) -> Steps[None]:
+        """The same for an API client, and before it: the proof that comes with this very request is finished."""
+        yield from flow.take_in(self._request, credential, ahead=True)
+        for row in bearer.one_request_passes(credential):
+            channel.assume(self._request, credential)  # the view will authenticate by it
+            user = get_user(row.user_pk)
+            question = self._spendable(bearer.as_pass(row), user) if user and user.is_active else None
+            if question and not responses.refuse_forged(self._request):
+                flow.spend(self._request, question)
+
+    def _spendable(self, item: session.Pass, user: AbstractBaseUser | None) -> Question | None:
         try:
             # A decorator or a call may have narrowed the policy to one request; the pass says so, settings do not.
             once = 0 if item.max_age == 0 else None
-            return self._question(policy_of(item.action, max_age=once, bind=item.bind))
+            policy = policy_of(item.action, max_age=once, bind=item.bind)
+            return None if user is None else question_for(self._request, user, policy)
         except Exception:  # a body that cannot be read now matches no pass; the view's own requirement reports it
             return None
 
@@ -219,11 +230,28 @@ def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -
         bound=bound,
         return_to=return_to(request),
         backend=_backend(request, kind),
+        anywhere=policy.sign_in,
     )
 
 
 def _backend(request: HttpRequest, kind: Kind) -> str:
-    return str(request.session.get("_auth_user_backend", "")) if kind == Kind.SIGN_IN else ""
+    session = getattr(request, "session", None)
+    return str(session.get("_auth_user_backend", "")) if session is not None and kind == Kind.SIGN_IN else ""
+
+
+def prepare(request: HttpRequest) -> Steps[None]:
+    """Before the view and its transaction: what only there can be finished, or spent."""
+    own = gate(request)
+    if browser.is_known(request):
+        own.spend_ahead()
+    credential = channel.presented(request)
+    if credential and (channel.token_of(request) or steps.opens_transactions()):
+        yield from own.take_in(credential)
+
+
+def needs_preparing(request: HttpRequest) -> bool:
+    """False for most requests: those of browsers without a binding cookie and of nobody's credential."""
+    return browser.is_known(request) or "HTTP_AUTHORIZATION" in request.META
 
 
 def sign_in_question(
@@ -310,7 +338,7 @@ def _released(decision: Decision) -> Challenge | None:
 
 def _passed_late(request: HttpRequest, question: Question, decision: Decision) -> HttpResponse:
     """The gate let through a request whose view was left already: sign in now, or have the request come again."""
-    if not question.signs_in:
+    if not question.signs_in or channel.is_api(request):
         return responses.respond(request, Decision(Verdict.REPEAT, question.policy.action))
     row = _released(decision) if question.finish_in_view else None
     if row is not None:

@@ -14,14 +14,14 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from . import addresses, browser, ledger, notices, reviews, session, signals
+from . import addresses, bearer, browser, channel, ledger, notices, reviews, session, signals
 from .binding import Bound
 from .client import Refused, Unreachable
 from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
 from .identity import fingerprint, same, track_attributes
-from .models import Challenge, Channel, Kind, Status, revoke_open
+from .models import Challenge, Channel, Kind, Status, revoke_proofs
 from .policy import Policy, label_for
 from .steps import Steps
 
@@ -37,13 +37,58 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     enforce = enforcement(request, question)
     if enforce == "off":
         return ledger.decide(question, Verdict.PASS)
+    refused = ""
+    if channel.is_api(request):
+        finished = yield from take_in(request, channel.credential(request))
+        if finished and _now_passes(request, question, finished):
+            return ledger.decide(question, Verdict.PASS)
+        refused = _why_not(finished)
+        if refused == "unreachable":
+            return ledger.decide(question, Verdict.UNREACHABLE)
     if not may_start(request):
         return ledger.decide(question, Verdict.NOT_STARTED)
     waiting = _reuse(request, question) if enforce == "on" else None
     if waiting:
         return (yield from _waiting(request, question, waiting))
     decision = yield from _track(request, question, observing=enforce == "observe")
-    return replace(decision, verdict=Verdict.PASS) if enforce == "observe" else decision
+    return replace(decision, verdict=Verdict.PASS) if enforce == "observe" else replace(decision, refused=refused)
+
+
+def take_in(request: HttpRequest, credential: str, *, ahead: bool = False) -> Steps["Finished | None"]:
+    """Finishes the challenge whose result token came with an API client's request, for the credential that began it.
+
+    None when no token came. `ahead` of the view, which alone may know the credential: a token that this one did not
+    begin is then left for it. Asked twice, it answers the same.
+    """
+    if not channel.token_of(request):
+        return getattr(request, "_authsignal_taken_in", None)
+    row = bearer.begun(credential, channel.token_of(request))
+    if row is None and ahead:
+        return None
+    finished = Finished(False, "gone")
+    if row is not None:
+        finished = yield from finish(request, row.pk, channel.take_token(request), by=Channel.API)
+    channel.take_token(request)
+    request._authsignal_taken_in = finished  # type: ignore[attr-defined]
+    return finished
+
+
+def _why_not(finished: "Finished | None") -> str:
+    if finished is None:
+        return ""
+    if finished.reason:
+        return finished.reason
+    return "used" if finished.already else "changed"  # proved, but for another question
+
+
+def _now_passes(request: HttpRequest, question: Question, finished: "Finished") -> bool:
+    """True when what was just finished answers this question; a proof for one request is spent by it."""
+    row = finished.row
+    if not finished.ok or row is None or (row.user_pk, row.action) != (str(question.user.pk), question.policy.action):
+        return False
+    if channel.signs_in_once(request):
+        return row.signs_in and row.move(Status.SPENT, source=Status.PROVED)
+    return peek(request, question.user, question.policy, question.bound) or spend(request, question)
 
 
 def ask_settings(request: HttpRequest, question: Question) -> Steps[Decision]:
@@ -59,7 +104,17 @@ def peek(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bo
         once = ledger.scope_of(request, policy, bound)
         if item.action == policy.action and session.fits(request, user, policy, item, bound.scope, once):
             return True
-    return not policy.single_use and session.find(request, user, policy, scope=bound.scope) is not None
+    return not policy.single_use and _find(request, user, policy, bound.scope) is not None
+
+
+def _find(
+    request: HttpRequest, user: AbstractBaseUser, policy: Policy, scope: str, request_scope: str = ""
+) -> session.Pass | None:
+    if channel.signs_in_once(request):
+        return None  # only the proof that comes with this very request
+    credential = channel.credential(request)
+    among = bearer.passes(credential, policy.action) if credential else None
+    return session.find(request, user, policy, scope=scope, request_scope=request_scope, among=among)
 
 
 def spend(request: HttpRequest, question: Question) -> bool:
@@ -67,13 +122,8 @@ def spend(request: HttpRequest, question: Question) -> bool:
 
     To be called outside the view's transaction: inside, a view that fails would give a spent proof back.
     """
-    found = session.find(
-        request,
-        question.user,
-        question.policy,
-        scope=question.bound.scope,
-        request_scope=ledger.scope_of(request, question.policy, question.bound),
-    )
+    once = ledger.scope_of(request, question.policy, question.bound)
+    found = _find(request, question.user, question.policy, question.bound.scope, once)
     if not found or not found.one_request:
         return False
     row = Challenge.objects.filter(pk=found.id).first()
@@ -104,15 +154,20 @@ def enforcement(request: HttpRequest, question: Question) -> str:
     return enforce if enforce in ("observe", "off") else "on"
 
 
+def seconds_left(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> int | None:
+    """Whole seconds the pass for this still counts; 0 without one, None: as long as the session."""
+    found = _find(request, user, policy, bound.scope)
+    return session.seconds_left(found, policy) if found else 0
+
+
 def _reuse(request: HttpRequest, question: Question) -> Challenge | None:
-    wanted = (
-        question.policy.action,
-        str(question.kind),
-        str(question.user.pk),
-        ledger.scope_of(request, question.policy, question.bound),
-    )
+    """What is open already for this very question, so that a reload begins nothing new."""
+    if channel.is_api(request):  # a challenge's token is kept nowhere for it, so only a review can be found again
+        return bearer.review_of(request, question.user, question.policy, question.bound)
+    wanted = (question.policy.action, str(question.kind), str(question.user.pk))
+    scope = ledger.scope_of(request, question.policy, question.bound)
     for item in session.open_challenges(request):
-        if (item.action, item.kind, item.user, item.scope) != wanted:
+        if (item.action, item.kind, item.user) != wanted or not (question.anywhere or item.scope == scope):
             continue
         row = Challenge.objects.filter(pk=item.id, status__in=[Status.OPEN, Status.REVIEW]).first()
         if row and row.young(timezone.now()) and _still_theirs(request, row, question):
@@ -123,9 +178,9 @@ def _reuse(request: HttpRequest, question: Question) -> Challenge | None:
 
 def _still_theirs(request: HttpRequest, row: Challenge, question: Question) -> bool:
     return (
-        browser.began(request, row.pk, row.browser)
+        channel.began(request, row)
         and row.user_pk == str(question.user.pk)
-        and row.return_to == addresses.local(request, question.return_to)
+        and (question.anywhere or row.return_to == addresses.local(request, question.return_to))
         and same(row.fingerprint, fingerprint(question.user))
         and row.tenant == option("TENANT_ID", request)
         and (not row.enrolls or _may_enroll(request, question))
@@ -227,10 +282,18 @@ def _challenge(request: HttpRequest, question: Question, row: Challenge, tracked
         return ledger.deny(request, question, row, "foreign_page")
     row.enrolls |= not tracked.is_enrolled  # whatever the state is called, their page then offers to enrol
     row.save(force_insert=True)
-    ledger.remember(request, question, row, url=str(tracked.url), token=tracked.token or "")
-    browser.remember_start(request, row.pk)
+    _remember(request, question, row, url=str(tracked.url), token=tracked.token or "")
     signals.challenge_started.send(Challenge, request=request, user=question.user, challenge=row)
     return ledger.decide(question, Verdict.CHALLENGE, row, url=str(tracked.url), token=tracked.token or "")
+
+
+def _remember(request: HttpRequest, question: Question, row: Challenge, *, url: str = "", token: str = "") -> None:
+    """Keeps what a browser needs to go on. An API client is given it once, and it is kept nowhere."""
+    if row.channel == Channel.API:
+        bearer.push_out(row)
+        return
+    ledger.remember(request, question, row, url=url, token=token)
+    browser.remember_start(request, row.pk)
 
 
 def _on_allow(request: HttpRequest, question: Question, row: Challenge, tracked: Tracked) -> Decision:
@@ -258,6 +321,8 @@ def _unenrolled(request: HttpRequest, question: Question, row: Challenge, tracke
 
 def _may_enroll(request: HttpRequest, question: Question) -> bool:
     """True when somebody without a way of proof may set one up now: a stolen session or a left desk must not do."""
+    if channel.is_api(request):
+        return question.password_proved or channel.gave_password(request)
     if question.kind == Kind.SIGN_IN:
         # A password just given; or a session logged in just now without one (social login, a password reset).
         return question.password_proved or session.login_is_recent(request)
@@ -294,8 +359,7 @@ def _review(request: HttpRequest, question: Question, row: Challenge, tracked: T
     if not question.signs_in:  # it may release this one request, no other
         row.scope = ledger.scope_of(request, question.policy, question.bound)
     row.save(force_insert=True)
-    ledger.remember(request, question, row, url="", token="")
-    browser.remember_start(request, row.pk)
+    _remember(request, question, row)
     signals.review_required.send(Challenge, request=request, user=question.user, challenge=row)
     return ledger.decide(question, Verdict.REVIEW, row)
 
@@ -326,15 +390,18 @@ class Finished:
     user: AbstractBaseUser | None = None
 
 
-def finish(request: HttpRequest, challenge_id: uuid.UUID, token: str | None) -> Steps[Finished]:
-    """Takes a proof in. Cookie and row first, then one call (`validate`), then one UPDATE that one caller wins.
+def finish(
+    request: HttpRequest, challenge_id: uuid.UUID, token: str | None, *, by: Channel = Channel.BROWSER
+) -> Steps[Finished]:
+    """Takes a proof in. Cookie (or credential) and row first, then one call (`validate`), then one UPDATE.
 
-    Every refusal before that UPDATE leaves the row open (a cancel, a time-out, a link scanner), and writes why.
+    Of many callers one wins it. Every refusal before leaves the row open (a cancel, a time-out, a link scanner), and
+    writes why.
     """
     row = Challenge.objects.filter(pk=challenge_id).first()
     if row is None:
         return Finished(False, "gone")
-    refusal = _refused_before(request, row)
+    refusal = _refused_before(request, row, by)
     if refusal:
         return refusal
     if row.kind == Kind.SETTINGS:
@@ -359,8 +426,8 @@ def finish(request: HttpRequest, challenge_id: uuid.UUID, token: str | None) -> 
     return _conclude(request, row, validated)
 
 
-def _refused_before(request: HttpRequest, row: Challenge) -> Finished | None:
-    if row.channel != Channel.BROWSER or not browser.began(request, row.pk, row.browser):
+def _refused_before(request: HttpRequest, row: Challenge, by: Channel) -> Finished | None:
+    if row.channel != by or (by == Channel.BROWSER and not browser.began(request, row.pk, row.browser)):
         return _refuse(row, "foreign")
     if row.tenant != option("TENANT_ID", request):
         return _refuse(row, "wrong_tenant")
@@ -383,7 +450,7 @@ def _returned(request: HttpRequest, row: Challenge) -> Finished:
         return _refuse(row, "wrong_user")
     row.move(Status.SPENT, reason="returned")
     session.forget(request, row.pk)
-    revoke_open(row.user_pk)
+    revoke_proofs(row.user_pk)
     return Finished(True, row=row, return_to=return_to, user=user)
 
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from . import addresses, browser, session, signals
+from . import addresses, browser, channel, session, signals
 from .binding import Bound, request_scope
 from .client import ConfigurationError, Unreachable
 from .client.types import State
@@ -36,17 +36,18 @@ MAX_REPEATS = 3  # releases of one request that may wait at once: two tabs do th
 
 def new_row(request: HttpRequest, question: Question) -> Challenge:
     """The row to be, not yet in the database: its id goes to Authsignal first."""
-    policy, now = question.policy, timezone.now()
+    policy, now, credential = question.policy, timezone.now(), channel.credential(request)
     return Challenge(
         id=uuid.uuid4(),
         kind=question.kind,
-        channel=Channel.BROWSER,
+        channel=Channel.API if credential else Channel.BROWSER,
         action=policy.action,
         user_pk=str(question.user.pk),
         authsignal_id=authsignal_id(question.user),
         tenant=option("TENANT_ID", request)[:128],
         backend=question.backend,
-        browser=browser.ensure(request),
+        browser="" if credential else browser.ensure(request),
+        credential=credential,
         fingerprint=fingerprint(question.user),
         scope=question.bound.scope,
         bound=dict(question.bound.hashes),
@@ -149,7 +150,7 @@ def let_through(request: HttpRequest, question: Question, row: Challenge, status
         row.max_age = session.DEGRADED_AGE if status == Status.DEGRADED else row.max_age
         row.save(force_insert=True)
         return decide(question, Verdict.PASS, row)
-    if question.release and not question.signs_in:
+    if question.release and (not question.signs_in or row.channel == Channel.API):
         if _came_again(row):
             return deny(request, question, row, "not_kept")
         row.status, row.scope = Status.RELEASED, scope_of(request, question.policy, question.bound)
@@ -161,7 +162,9 @@ def let_through(request: HttpRequest, question: Question, row: Challenge, status
     decision = close(request, question, row, status, Verdict.PASS)
     if question.signs_in:
         degraded = status == Status.DEGRADED
-        if getattr(request.user, "pk", None) == question.user.pk:
+        if row.channel == Channel.API:
+            pass  # for this request: there is no session to keep it in
+        elif getattr(request.user, "pk", None) == question.user.pk:
             _keep_let_in(request, question.user, row, degraded=degraded)
         else:
             request._authsignal_let_in = (row, degraded)  # type: ignore[attr-defined] # kept by login()
@@ -175,6 +178,7 @@ def _came_again(row: Challenge) -> bool:
         action=row.action,
         status=Status.RELEASED,
         browser=row.browser,
+        credential=row.credential,
         method=row.method,
         path=row.path,
         created_at__gt=timezone.now() - timedelta(seconds=REPEAT_AGE),
@@ -232,7 +236,10 @@ def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | None:
     if user is None or not unchanged(row, user):
         return None
     # A sign-in without a password behind it was asked of somebody signed in already: it may not sign anybody in anew.
-    needs_session = not row.signs_in or (row.kind == Kind.SIGN_IN and row.password_at is None)
+    # An API client has no session: its credential, checked already, is the row's.
+    needs_session = row.channel == Channel.BROWSER and (
+        not row.signs_in or (row.kind == Kind.SIGN_IN and row.password_at is None)
+    )
     if needs_session and str(getattr(request.user, "pk", None)) != row.user_pk:
         return None
     return user
@@ -247,6 +254,8 @@ def grant(
     one_request: bool,
     degraded: bool = False,
 ) -> None:
+    if row.channel == Channel.API:
+        return  # its row is its pass
     session.grant(
         request,
         user,

@@ -3,13 +3,16 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 
 from . import browser, enforcement, flow, steps
 from .decision import AuthsignalInterrupt
+from .decorators import SIGNED_IN
+from .guards import requirements_of
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -65,8 +68,8 @@ class AuthsignalMiddleware:
     def _process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
-        if browser.is_known(request):
-            enforcement.gate(request).spend_ahead()
+        if enforcement.needs_preparing(request):
+            steps.run(enforcement.prepare(request))
         for requirement in requirements_of(view):
             answer = steps.run(enforcement.check(request, requirement))
             if answer is not None:
@@ -76,8 +79,8 @@ class AuthsignalMiddleware:
     async def _aprocess_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
-        if browser.is_known(request):
-            await sync_to_async(enforcement.gate(request).spend_ahead)()
+        if enforcement.needs_preparing(request):
+            await steps.arun(enforcement.prepare(request))
         for requirement in requirements_of(view):
             answer = await steps.arun(enforcement.check(request, requirement))
             if answer is not None:
@@ -91,7 +94,49 @@ class AuthsignalMiddleware:
         return steps.run(enforcement.answer(request, exception))
 
 
-def requirements_of(view: Callable[..., Any]) -> tuple[enforcement.Requirement, ...]:
-    """What decorators and mixins ask of a view, outermost first."""
-    found: tuple[enforcement.Requirement, ...] = getattr(view, "authsignal_requirements", ())
-    return found
+class SignInChallengeMiddleware:
+    """Every authenticated session must hold a sign-in pass, however it was logged in; after AuthsignalMiddleware.
+
+    Social login, password reset with `post_reset_login`, RemoteUser, `login()` in code: each is asked for its proof at
+    the next page. Exempt are views that Django's `login_not_required` or our `sign_in_challenge_not_required` marks,
+    our own urls, and LogoutView. Clients of an API have no session and are asked where they sign in.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.process_view: Callable[..., Any] = self._process_view
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            self.process_view = self._aprocess_view
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Nothing of its own: the view is not known yet."""
+        return self.get_response(request)
+
+    def _process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        return steps.run(self._asking(request, view))
+
+    async def _aprocess_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        return await steps.arun(self._asking(request, view))
+
+    def _asking(self, request: HttpRequest, view: Callable[..., Any]) -> steps.Steps[HttpResponseBase | None]:
+        if SIGNED_IN in requirements_of(view) or not self.must_be_proved(request, view):
+            return None
+        return (yield from enforcement.check(request, SIGNED_IN))
+
+    def must_be_proved(self, request: HttpRequest, view: Callable[..., Any]) -> bool:
+        """Override: rules of your own, for what no decorator reaches. False exempts this request."""
+        match = request.resolver_match
+        return not (
+            getattr(view, "login_required", True) is False
+            or getattr(view, "authsignal_sign_in_required", True) is False
+            or (match is not None and "authsignal" in match.app_names)
+            or issubclass(getattr(view, "view_class", object), LogoutView)
+        )

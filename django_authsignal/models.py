@@ -107,6 +107,7 @@ class Challenge(models.Model):
             models.Index(fields=["user_pk", "action", "status"], name="authsignal_user_action"),
             models.Index(fields=["browser", "status"], name="authsignal_browser"),
             models.Index(fields=["created_at"], name="authsignal_created"),
+            models.Index(fields=["credential", "action"], name="authsignal_credential"),
         )
         # The ledger is read in the admin, never written there.
         default_permissions = ("view",)
@@ -159,6 +160,12 @@ def revoke_open(user_pk: str) -> int:
     return Challenge.objects.filter(user_pk=user_pk, status__in=[Status.OPEN, Status.REVIEW]).update(
         status=Status.REVOKED, closed_at=timezone.now(), return_to=""
     )
+
+
+def revoke_proofs(user_pk: str) -> int:
+    """Voids what a user's API clients have proved, and what is open: a way of proof is gone. Returns how many."""
+    proved = Challenge.objects.filter(user_pk=user_pk, channel=Channel.API, status__in=[Status.PROVED, Status.RELEASED])
+    return revoke_open(user_pk) + proved.update(status=Status.REVOKED, closed_at=timezone.now(), return_to="")
 
 
 def lifetime(seconds: int) -> datetime:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
@@ -11,8 +12,11 @@ from .models import revoke_open
 
 def logged_in(sender: Any, *, request: HttpRequest | None = None, user: AbstractBaseUser, **kwargs: Any) -> None:
     """Writes the sign-in pass that this very request earned; any other login leaves the session without one."""
+    request = getattr(request, "_request", request)  # a REST framework's wrapper
     if request is None or not hasattr(request, "session"):
         return
+    if request.session.get(SESSION_KEY) != user._meta.pk.value_to_string(user):
+        return  # a token was issued: nobody was logged in to this session
     if request.META and not _taken_over(request, user):  # without META it came from no browser: force_login()
         session.logged_in(request)
     ledger.grant_at_login(request, user)

@@ -16,7 +16,7 @@ from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
-from . import addresses, browser
+from . import addresses, browser, channel
 from .binding import FORM_TYPES, SAFE_METHODS
 from .decision import Decision, Verdict
 
@@ -81,6 +81,8 @@ def respond(request: HttpRequest, decision: Decision) -> HttpResponse:
     """The answer to a decision that is not a pass."""
     if decision.verdict is Verdict.REPEAT:
         return _repeat(request)
+    if channel.is_api(request):
+        return problem(request, decision)
     if is_htmx(request):
         return _htmx(request, decision)
     if wants_page(request):
@@ -198,7 +200,7 @@ def sign_in_url(next_page: str = "") -> str:
 
 
 def _repeat(request: HttpRequest) -> HttpResponse:
-    if not request.COOKIES.get(browser.cookie_name(request)):
+    if not channel.is_api(request) and not request.COOKIES.get(browser.cookie_name(request)):
         # Without cookies it would come again for ever.
         return problem(request, Decision(Verdict.NOT_STARTED, ""))
     kind = HttpResponseRedirect if request.method in SAFE_METHODS else RepeatRedirect
@@ -228,6 +230,8 @@ def problem(request: HttpRequest, decision: Decision) -> HttpResponse:
         body["reason"] = decision.reason if decision.reason in ("blocked", "not_enrolled") else "denied"
     if decision.challenge_id and decision.verdict in (Verdict.CHALLENGE, Verdict.REVIEW):
         body |= opened(decision)
+    if decision.verdict is Verdict.CHALLENGE and decision.refused:
+        body["reason"] = decision.refused  # why the proof that came with this request was none
     response = JsonResponse(body, status=status, content_type="application/problem+json")
     if status == 401:
         response["WWW-Authenticate"] = STEP_UP_HEADER
@@ -254,6 +258,8 @@ def refuse_forged(request: HttpRequest) -> HttpResponseBase | None:
     Asked before any answer of ours, and before a proof is spent: a view that is csrf_exempt, or whose csrf_protect
     sits inside our decorator, has not been checked yet, and a page of ours must not launder a cross-site POST.
     """
+    if channel.is_api(request) and not channel.is_basic(request):
+        return None  # no browser sends it by itself
     if request.method in SAFE_METHODS or not (wants_page(request) or _may_be_a_strangers(request)):
         return None
     checker = CsrfViewMiddleware(_view)

@@ -7,12 +7,12 @@ from functools import partial
 from django.http import HttpRequest
 from django.utils import timezone
 
-from . import browser, ledger, session
+from . import channel, ledger, session
 from .client import AuthsignalError
 from .client.types import State
 from .conf import get_client
 from .decision import Question
-from .models import Challenge, Kind, Status
+from .models import Challenge, Channel, Kind, Status
 from .steps import Steps
 
 logger = logging.getLogger("django_authsignal")
@@ -48,7 +48,7 @@ def _reviewed(request: HttpRequest, row: Challenge, state: str) -> bool:
             ledger.failed(request, row, "review_failed")
         return False
     user = ledger.user_of(request, row)
-    if state != State.REVIEW_SUCCEEDED or user is None or not browser.began(request, row.pk, row.browser):
+    if state != State.REVIEW_SUCCEEDED or user is None or not channel.began(request, row):
         return False
     if not row.move(Status.RELEASED, source=Status.REVIEW, state=state):
         return False
@@ -62,7 +62,9 @@ def use_release(request: HttpRequest, question: Question, row: Challenge) -> boo
     """A released sign-in, used where it is asked again: the session's pass, now or by the `login()` that follows."""
     if not row.move(Status.SPENT, source=Status.RELEASED):
         return False
-    if getattr(request.user, "pk", None) == question.user.pk:
+    if row.channel == Channel.API:
+        pass  # for this request
+    elif getattr(request.user, "pk", None) == question.user.pk:
         ledger.sign_in_proved(request, question.user, row)
     else:
         request._authsignal_proved = row  # type: ignore[attr-defined]

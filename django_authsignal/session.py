@@ -7,7 +7,7 @@ the user, the user's state and the browser; one that does not fit is not a pass.
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
-from . import browser
+from . import browser, channel
 from .conf import option
 from .identity import fingerprint, same
 from .policy import Policy
@@ -102,7 +102,9 @@ def _write(request: HttpRequest, **changes: Any) -> None:
 
 def reload(request: HttpRequest) -> None:
     """Reads the session again after a slow call: another tab may have written to it meanwhile."""
-    session = request.session
+    session = getattr(request, "session", None)  # an API may have none
+    if session is None:
+        return
     if session.session_key and not session.modified and hasattr(session, "_session_cache"):
         del session._session_cache
 
@@ -151,17 +153,30 @@ def _replaced(old: Pass, new: Pass) -> bool:
 
 
 def find(
-    request: HttpRequest, user: AbstractBaseUser, policy: Policy, *, scope: str = "", request_scope: str = ""
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    policy: Policy,
+    *,
+    scope: str = "",
+    request_scope: str = "",
+    among: Iterable[Pass] | None = None,
 ) -> Pass | None:
     """The pass that lets this user do this action now, in this browser; no network, no query.
 
-    `scope` is what the policy binds; `request_scope` the one request that an ALLOW or a review may have released.
+    `scope` is what the policy binds; `request_scope` the one request that an ALLOW or a review may have released;
+    `among`: the passes to look through, where they are not this session's.
     """
-    for item in _part(request, "passes").values():
-        found = _read(item) if isinstance(item, dict) and item.get("action") == policy.action else None
-        if found and fits(request, user, policy, found, scope, request_scope):
+    for found in _own(request, policy.action) if among is None else among:
+        if fits(request, user, policy, found, scope, request_scope):
             return found
     return None
+
+
+def _own(request: HttpRequest, action: str) -> Iterator[Pass]:
+    for item in _part(request, "passes").values():
+        found = _read(item) if isinstance(item, dict) and item.get("action") == action else None
+        if found:
+            yield found
 
 
 def one_request_passes(request: HttpRequest) -> list[Pass]:
@@ -196,7 +211,7 @@ def _is_uuid(text: str) -> bool:
 def fits(
     request: HttpRequest, user: AbstractBaseUser, policy: Policy, found: Pass, scope: str, request_scope: str
 ) -> bool:
-    """True when this pass counts for this user, policy, browser, tenant, scope and age."""
+    """True when this pass counts for this user, policy, browser (or credential), tenant, scope and age."""
     released = found.one_request and not policy.single_use
     if released and not request_scope:
         return False
@@ -207,7 +222,7 @@ def fits(
         and _proved_enough(found, policy)
         and found.user == str(user.pk)
         and found.tenant == option("TENANT_ID", request)
-        and same(found.browser, browser.current(request))
+        and same(found.browser, channel.holder(request))
         and same(found.user_state, fingerprint(user))
     )
 
@@ -238,7 +253,7 @@ def seconds_left(found: Pass, policy: Policy) -> int | None:
 def drop(request: HttpRequest, pass_id: str | None = None) -> None:
     """Drops one pass, or all of them."""
     passes = {} if pass_id is None else {k: v for k, v in _part(request, "passes").items() if k != pass_id}
-    if KEY in request.session:
+    if hasattr(request, "session") and KEY in request.session:
         _write(request, passes=passes)
 
 

@@ -73,6 +73,11 @@ def _advance(steps: Steps[Any], result: Any, error: Exception | None) -> _Step:
         return _Step(True, stop.value)
 
 
+def opens_transactions() -> bool:
+    """True when views run inside a transaction (ATOMIC_REQUESTS of any database)."""
+    return any(options.get("ATOMIC_REQUESTS") for options in connections.settings.values())
+
+
 def in_transaction() -> bool:
     """True inside an `atomic` block of any database, those of Django's TestCase excepted.
 

@@ -1,9 +1,10 @@
 """Fixtures shared by the suite: people, their browsers, and the way from a question to its proof."""
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from django_authsignal.models import Challenge
@@ -95,3 +96,28 @@ def adas(browser, ada):
 def colour(request):
     """Prefix of the views' paths: every edge is tested in both colours."""
     return "/" + request.param
+
+
+class AsgiBrowser(Browser):
+    """A browser whose requests go through the ASGI handler; its cookies and all else are as in the other."""
+
+    def __init__(self, authsignal, **kwargs):
+        super().__init__(authsignal, **kwargs)
+        self._over_asgi = AsyncClient(**kwargs)
+
+    def generic(self, method, path, data="", *args, headers=None, **kwargs):
+        """Every kind of request ends here."""
+        self._over_asgi.cookies = self.cookies
+        self._over_asgi.raise_request_exception = self.raise_request_exception
+        headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", **(headers or {})}
+
+        async def send():
+            return await self._over_asgi.generic(method, path, data, *args, headers=headers, **kwargs)
+
+        return async_to_sync(send)()
+
+
+@pytest.fixture(params=[Browser, AsgiBrowser], ids=["wsgi", "asgi"])
+def way_in(request, authsignal):
+    """Makes browsers: the test runs once for each handler."""
+    return lambda **kwargs: request.param(authsignal, **kwargs)

@@ -9,9 +9,9 @@ import django_authsignal
 
 ROOT = Path(django_authsignal.__file__).parent
 LAYERS = {
-    "edges": "decorators mixins middleware backends views urls admin apps receivers enforcement",
+    "edges": "decorators mixins middleware backends views urls admin apps receivers enforcement guards contrib",
     "flow": "flow steps ledger reviews session identity policy responses browser addresses binding signin notices "
-    "decision",
+    "decision channel bearer",
     "state": "models conf checks signals migrations",
     "client": "client",
 }

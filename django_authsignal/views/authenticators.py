@@ -19,7 +19,7 @@ from ..decision import Decision, Question, Verdict
 from ..decorators import HTTP_METHODS
 from ..enforcement import Requirement
 from ..identity import authsignal_id
-from ..models import Kind, revoke_open
+from ..models import Kind, revoke_proofs
 from ..policy import get_policy
 
 logger = logging.getLogger("django_authsignal")
@@ -104,7 +104,7 @@ def _remove(request: HttpRequest, authenticator_id: str) -> str:
         return gettext("This is the last way you have. Add another one first.")
     get_client(request).delete_authenticator(authsignal_id(request.user), authenticator_id)  # type: ignore[arg-type]
     # What was proved with it may no longer count, and what waits for a proof must not be finished with it.
-    revoke_open(str(request.user.pk))
+    revoke_proofs(str(request.user.pk))
     session.drop(request)
     notices.removed(request.user)  # type: ignore[arg-type]
     removed = _line(chosen, removable=False).label

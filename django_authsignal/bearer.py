@@ -1,0 +1,84 @@
+"""What an API client has proved: read from the ledger, because it has no session. One indexed query."""
+
+import uuid
+from collections.abc import Iterable
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from . import channel
+from .binding import Bound
+from .conf import get_settings
+from .ledger import scope_of
+from .models import Challenge, Channel, Status
+from .policy import Policy
+from .session import MAX_OPEN, Pass
+
+MAX_READ = 16  # rows of one credential and action that may still count
+
+
+def _rows(credential: str) -> QuerySet[Challenge]:
+    return Challenge.objects.filter(channel=Channel.API, credential=credential)
+
+
+def passes(credential: str, action: str) -> list[Pass]:
+    """The proofs of this credential for an action that are not spent, newest first; their age is not looked at."""
+    counting = Q(status=Status.PROVED) | Q(status=Status.RELEASED)
+    found = _rows(credential).filter(counting, action=action).order_by("-created_at")
+    return [as_pass(row) for row in found[:MAX_READ]]
+
+
+def one_request_passes(credential: str) -> list[Challenge]:
+    """The proofs of this credential that were given for one request and are not spent."""
+    once = Q(status=Status.PROVED, single_use=True) | Q(status=Status.RELEASED)
+    return list(_rows(credential).filter(once).order_by("-created_at")[:MAX_READ])
+
+
+def as_pass(row: Challenge) -> Pass:
+    """A row of the ledger as what it lets its credential do."""
+    released = row.status == Status.RELEASED
+    since = row.proved_at or row.checked_at or row.created_at
+    return Pass(
+        id=str(row.pk),
+        action=row.action,
+        user=row.user_pk,
+        user_state=row.fingerprint,
+        browser=row.credential,
+        at=since.timestamp(),
+        # A sign-in's proof lasts as long as the session; without one, as any other proof.
+        max_age=get_settings().MAX_AGE if row.max_age is None else row.max_age,
+        scope=row.scope,
+        method=row.verification_method,
+        tenant=row.tenant,
+        one_request=row.single_use or released,
+        degraded=released and not row.state,  # nobody answered
+        bind=tuple(row.bound),
+    )
+
+
+def begun(credential: str, token: str) -> Challenge | None:
+    """The challenge that this token says it is for, if this credential began it."""
+    claimed = channel.claimed(token)
+    return _rows(credential).filter(pk=uuid.UUID(claimed)).first() if claimed else None
+
+
+def review_of(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> Challenge | None:
+    """The review that this very request waits for already."""
+    waiting = _rows(channel.credential(request)).filter(
+        action=policy.action, user_pk=str(user.pk), status=Status.REVIEW, expires_at__gt=timezone.now()
+    )
+    return waiting.filter(scope=scope_of(request, policy, bound)).order_by("-created_at").first()
+
+
+def push_out(row: Challenge) -> None:
+    """Closes what this credential has waiting beyond eight, oldest first."""
+    waiting = _rows(row.credential).filter(user_pk=row.user_pk, status=Status.OPEN).order_by("-created_at", "-pk")
+    _close(list(waiting.values_list("pk", flat=True)[MAX_OPEN : MAX_OPEN + 50]))
+
+
+def _close(ids: Iterable[uuid.UUID]) -> None:
+    Challenge.objects.filter(pk__in=list(ids), status=Status.OPEN).update(
+        status=Status.EXPIRED, reason="pushed_out", closed_at=timezone.now(), return_to=""
+    )

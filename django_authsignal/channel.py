@@ -1,0 +1,142 @@
+"""Which channel a request comes by, and so who may finish what it begins: a browser, or an API client's credential.
+
+A browser is known by its binding cookie, an API client by a keyed hash of what it authenticated with. Neither can
+finish, or use, what the other began.
+"""
+
+import base64
+import binascii
+import json
+import uuid
+
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest
+
+from . import browser
+from .identity import digest, same
+from .models import Challenge, Channel
+
+TOKEN_HEADER = "Authsignal-Token"  # noqa: S105 - the header's name
+_META = "HTTP_AUTHSIGNAL_TOKEN"
+
+
+def set_credential(request: HttpRequest, value: str) -> None:
+    """Says what this request authenticated with, where that is not the Authorization header; "": its session.
+
+    For authentication of your own (an `X-API-Key`): call it before the gate is asked. Only a keyed hash is kept.
+    """
+    request._authsignal_credential = digest("credential", value) if value else ""  # type: ignore[attr-defined]
+
+
+def credential(request: HttpRequest) -> str:
+    """The keyed hash of the credential an API client came with; "" for a browser, and for nobody."""
+    known: str | None = getattr(request, "_authsignal_credential", None)
+    if known is not None:
+        return known
+    user = getattr(request, "user", None)
+    return presented(request) if user is not None and user.is_authenticated else ""
+
+
+def presented(request: HttpRequest) -> str:
+    """The same, before anybody was authenticated by it. A session wins: browsers send Authorization by themselves."""
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    if not header or (hasattr(request, "session") and request.session.get(SESSION_KEY)):
+        return ""
+    return digest("credential", header)
+
+
+def assume(request: HttpRequest, found: str) -> None:
+    """Says that this is the credential, before the view authenticates by it: something of it is waiting to be used."""
+    request._authsignal_credential = found  # type: ignore[attr-defined]
+
+
+def holder(request: HttpRequest) -> str:
+    """Whose passes count for this request: the credential's, or the browser's."""
+    return credential(request) or browser.current(request)
+
+
+def began(request: HttpRequest, row: Challenge) -> bool:
+    """True when this request comes from where the challenge began."""
+    if row.channel == Channel.API:
+        return same(row.credential, credential(request))
+    return not credential(request) and browser.began(request, row.pk, row.browser)
+
+
+# Passwords that come with the request itself
+
+
+def note_password(request: HttpRequest, password: object) -> bool:
+    """True when the password just proved came in this request's Basic header, which then is its credential.
+
+    A browser behind a proxy's own Basic password sends that header too: it must not turn a sign-in form into an API.
+    """
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic" or not isinstance(password, str):
+        return False
+    try:
+        _, _, given = base64.b64decode(value.strip(), validate=True).partition(b":")
+    except (ValueError, binascii.Error):
+        return False
+    if given not in (password.encode(), password.encode("latin-1", "ignore")):
+        return False
+    set_credential(request, header)
+    request._authsignal_password = True  # type: ignore[attr-defined]
+    return True
+
+
+def is_basic(request: HttpRequest) -> bool:
+    """True for HTTP Basic, which browsers keep and send to whoever asks, other sites' forms included."""
+    return str(request.META.get("HTTP_AUTHORIZATION", ""))[:6].lower() == "basic "
+
+
+def gave_password(request: HttpRequest) -> bool:
+    """True when this API request proved a password by itself."""
+    return hasattr(request, "_authsignal_password")
+
+
+def expect_sign_in(request: HttpRequest) -> None:
+    """Says that this request trades a password for a token: its proof is asked for, and used, by it alone."""
+    request._authsignal_signs_in = True  # type: ignore[attr-defined]
+    # There is no credential yet; whoever comes again with the password is who began it.
+    set_credential(request, f"sign-in {request.path}")
+
+
+def signs_in_once(request: HttpRequest) -> bool:
+    """True for a request that trades a password for a token."""
+    return hasattr(request, "_authsignal_signs_in")
+
+
+def is_api(request: HttpRequest) -> bool:
+    """True for a request whose answer is JSON whatever it accepts: no person sees it."""
+    return bool(credential(request))
+
+
+# The result token of a native client
+
+
+def token_of(request: HttpRequest) -> str:
+    """The result token that came with this request and was not taken yet, or ""."""
+    return str(request.META.get(_META, ""))
+
+
+def take_token(request: HttpRequest) -> str:
+    """The result token, taken out of the request: whoever logs or reports it later does not find it there."""
+    token: str = request.META.pop(_META, "")
+    if token:
+        request.__dict__.pop("headers", None)  # Django's cached view of META
+        scope = getattr(request, "scope", None)
+        if scope:
+            name = TOKEN_HEADER.lower().encode()
+            scope["headers"] = [pair for pair in scope.get("headers", ()) if pair[0].lower() != name]
+    return token
+
+
+def claimed(token: str) -> str:
+    """The challenge a token says it is for. Not believed: it only picks which row to ask Authsignal about."""
+    try:
+        part = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return str(uuid.UUID(str(claims["other"]["idempotencyKey"])))
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError, binascii.Error):
+        return ""

@@ -1,0 +1,196 @@
+"""Views of Django REST framework that ask the gate: after authentication, permissions and throttles.
+
+They ask outside the transaction of ATOMIC_REQUESTS and open it around the handler alone: a call to Authsignal must hold
+no lock, and a failing handler must not give a spent proof back.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.db import connections, transaction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import classonlymethod
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from ... import channel, enforcement, steps
+from ...client import ConfigurationError
+from ...decision import AuthsignalInterrupt
+from ...decorators import SIGNED_IN, requirement
+from ...enforcement import Requirement
+from ...policy import Bind
+
+
+def credential_of(request: Request) -> str:
+    """What the request was authenticated with: "" for a session, else the Authorization header or what stands for it.
+
+    Raises ConfigurationError when the authentication class gives nothing to tell two of its credentials apart.
+    """
+    authenticator = request.successful_authenticator
+    if authenticator is None or isinstance(authenticator, SessionAuthentication):
+        return ""
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    if header:
+        return str(header)
+    name = f"{type(authenticator).__module__}.{type(authenticator).__qualname__}"
+    found = request.user.pk if request.auth is None else getattr(request.auth, "pk", request.auth)
+    if not isinstance(found, object) or type(found).__str__ is object.__str__:
+        raise ConfigurationError(
+            f"{name} leaves nothing in request.auth that tells its credentials apart. Override challenge_credential()."
+        )
+    return f"{name} {found}"
+
+
+def identify(request: Request, inner: HttpRequest, value: str | None = None) -> None:
+    """Tells the gate who the framework found to come, and by which credential."""
+    if request.user.is_authenticated:
+        channel.set_credential(inner, credential_of(request) if value is None else value)
+
+
+class _Answered(Exception):
+    """Carries the gate's answer out of `initial()`, which can return none."""
+
+    def __init__(self, response: HttpResponseBase) -> None:
+        super().__init__("The gate answered instead of the view.")
+        self.response = response
+
+
+class _Asking:
+    """What both mixins share: standing outside the transaction, and answering as the gate says."""
+
+    @classonlymethod
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Callable[..., Any]:
+        """The view, taken out of ATOMIC_REQUESTS."""
+        view: Any = super().as_view(*args, **initkwargs)  # type: ignore[misc]
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view  # type: ignore[no-any-return]
+
+    def challenge_credential(self, request: Request) -> str:
+        """Override for authentication of your own: what tells this credential from any other; "": a session."""
+        return credential_of(request)
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+        """The gate's answer, where the gate was asked; all else as the framework does."""
+        if isinstance(exc, _Answered):
+            return exc.response
+        if isinstance(exc, AuthsignalInterrupt):
+            if exc.decision is None and steps.in_transaction():
+                raise exc  # the middleware asks, outside
+            request = self.request._request  # type: ignore[attr-defined]
+            return steps.run(enforcement.answer(request, exc))
+        return super().handle_exception(exc)  # type: ignore[misc,no-any-return]
+
+    def _ask(self, request: Request, asked: Requirement) -> None:
+        answer = steps.run(enforcement.check(request._request, asked))
+        if answer is not None:
+            raise _Answered(answer)
+
+
+class ChallengeRequiredMixin(_Asking):
+    """Lets a view, or single actions of a viewset, run only with a pass. Put it before the view in the bases.
+
+    Each credential needs a proof of its own: a browser's does not count for a token of the same user, nor the reverse.
+    """
+
+    challenge_action: str = ""
+    #: Action codes by viewset action ("destroy", the name of an @action) or HTTP method ("delete"); None: not asked.
+    challenge_actions: Mapping[str, str | None] = {}
+    challenge_max_age: int | None = None  # seconds; narrows the policy's
+    challenge_bind: Bind = ()
+    challenge_methods: Sequence[str] | None = None  # HTTP methods
+    challenge_requirements: tuple[Requirement, ...] = ()  # what decorators around the view add
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if APIView in cls.__mro__ and cls.__mro__.index(APIView) < cls.__mro__.index(ChallengeRequiredMixin):
+            raise ConfigurationError(f"{cls.__name__}: put ChallengeRequiredMixin before the view in the bases.")
+
+    @classonlymethod
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Callable[..., Any]:
+        """The view. Raises ConfigurationError when it asks for nothing, or for what its policy does not allow."""
+        made = cls(**initkwargs)
+        codes = [code for code in (made.challenge_action, *made.challenge_actions.values()) if code]
+        if not codes and not made.challenge_requirements:
+            raise ConfigurationError(f"{cls.__name__} has no challenge_action. Set it to an action code.")
+        for code in codes:
+            made._requirement(code)
+        return super().as_view(*args, **initkwargs)
+
+    def _requirement(self, code: str) -> Requirement:
+        return requirement(
+            code, max_age=self.challenge_max_age, bind=self.challenge_bind, methods=self.challenge_methods
+        )
+
+    def get_challenge_requirements(self, method: str, action: str | None = None) -> tuple[Requirement, ...]:
+        """What is asked of an HTTP method, or of a viewset's action. Nothing begins."""
+        named = next((key for key in (action, method.lower(), method.upper()) if key in self.challenge_actions), None)
+        code = self.challenge_action if named is None else self.challenge_actions[named]
+        return (*self.challenge_requirements, *((self._requirement(code),) if code else ()))
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticates, checks permissions and throttles, then asks. OPTIONS does nothing, and is not asked."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        method = request.method or ""
+        asked = self.get_challenge_requirements(method, getattr(self, "action", None))
+        if method != "OPTIONS" or any(one.methods and "OPTIONS" in one.methods for one in asked):
+            if asked:
+                identify(request, request._request, self.challenge_credential(request))
+            for one in asked:
+                self._ask(request, one)
+        self._open_transaction(method.lower())
+
+    def _open_transaction(self, name: str) -> None:
+        """Around the handler: what ATOMIC_REQUESTS would have opened around the whole view."""
+        handler = getattr(self, name, None)
+        if handler is None:
+            return
+        aside = getattr(type(self).dispatch, "_non_atomic_requests", ())  # type: ignore[attr-defined]
+        for alias, options in connections.settings.items():
+            if options.get("ATOMIC_REQUESTS") and alias not in aside:
+                handler = transaction.atomic(using=alias)(handler)
+        setattr(self, name, handler)
+
+
+class SignInMixin(_Asking):
+    """For views that trade a password (or another credential) for a token: the sign-in is asked for, and proved, there.
+
+    The client gets 401 with a challenge, completes it, and sends the same request again with `Authsignal-Token`. A
+    proof serves one request. The view runs outside ATOMIC_REQUESTS.
+    """
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticates, then asks whoever came signed in; of a password in the body the backend asks."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        if request.method in ("OPTIONS", "HEAD"):
+            return
+        if request.user.is_authenticated:
+            identify(request, request._request, self.challenge_credential(request))
+            self._ask(request, SIGNED_IN)
+        else:
+            channel.expect_sign_in(request._request)
+
+
+def guarded(view: Any, asked: Requirement) -> Any:
+    """A view of the framework, asked for one thing more, where who comes is known: inside.
+
+    Raises ConfigurationError when another decorator stands between: made anew from its class, the view would lose it.
+    """
+    inner = getattr(view, "__wrapped__", None)
+    if inner is None or hasattr(inner, "__wrapped__"):  # csrf_exempt, which the framework puts there, is the only one
+        raise ConfigurationError(
+            f"challenge_required must stand directly on {view.cls.__name__}, right above @api_view or as_view(): "
+            "another decorator is between them. Put that one above."
+        )
+    names = {"challenge_requirements": (asked, *getattr(view.cls, "challenge_requirements", ()))}
+    about = {name: getattr(view.cls, name) for name in ("__module__", "__doc__", "__qualname__")}
+    bases = (view.cls,) if issubclass(view.cls, ChallengeRequiredMixin) else (ChallengeRequiredMixin, view.cls)
+    made: Any = type(view.cls.__name__, bases, {**about, **names})
+    actions = getattr(view, "actions", None)
+    again = made.as_view(actions, **view.initkwargs) if actions else made.as_view(**view.initkwargs)
+    for name, value in vars(view).items():  # what was written on it: names, exemptions of others
+        if name not in vars(again):
+            setattr(again, name, value)
+    return again

@@ -1,0 +1,52 @@
+"""`challenge_required` around `include()`: every view below it, and their names, as they were."""
+
+import pytest
+from django.http import HttpResponse
+from django.urls import include, path, reverse
+
+from django_authsignal.decorators import challenge_required
+from tests.project.urls import urlpatterns as project
+
+
+def plain(request):
+    return HttpResponse("plain")
+
+
+async def plain_async(request):
+    return HttpResponse("plain")
+
+
+nested = ([path("deep/<int:number>/", lambda request, number: HttpResponse(f"deep {number}"), name="deep")], "inner")
+shop = ([path("plain/", plain, name="plain"), path("async/", plain_async), path("in/", include(nested))], "shop")
+urlpatterns = [
+    *project,
+    path("shop/", challenge_required("withdrawFunds")(include(shop))),
+    path("module/", challenge_required("withdrawFunds")(include("tests.flow.included_module"))),
+    path("free/", plain),
+]
+PATHS = ["/shop/plain/", "/shop/async/", "/shop/in/deep/7/", "/module/one/"]
+
+
+@pytest.fixture(autouse=True)
+def _urls(settings):
+    settings.ROOT_URLCONF = __name__
+
+
+@pytest.mark.parametrize("address", PATHS)
+def test_every_view_below_is_asked(way_in, ada, address):
+    browser = way_in()
+    browser.sign_in()
+    assert browser.get(address).status_code == 302
+    browser.prove()
+    assert browser.get(address).status_code == 200
+
+
+def test_views_elsewhere_are_not(way_in, ada):
+    browser = way_in()
+    browser.sign_in()
+    assert browser.get("/free/").status_code == 200
+
+
+def test_names_and_namespaces_stay():
+    assert reverse("shop:plain") == "/shop/plain/"
+    assert reverse("shop:inner:deep", args=[7]) == "/shop/in/deep/7/"
