@@ -20,6 +20,7 @@ from .client import Refused, Unreachable
 from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
+from .hints import emulator_hint
 from .identity import fingerprint, same, track_attributes
 from .models import Challenge, Channel, Kind, Status, revoke_proofs
 from .policy import Policy, label_for
@@ -231,7 +232,7 @@ def _track(
         if observing:  # nobody was refused: nothing is to count this as a failed login
             row.reason = "observed: refused"
             return ledger.close(request, question, row, Status.ALLOWED, Verdict.PASS)
-        return ledger.deny(request, question, row, "refused")
+        return replace(ledger.deny(request, question, row, "refused"), hint=emulator_hint(exc))
     session.reload(request)
     row.state = str(tracked.state)[:64]
     enrolled = _enrolled(tracked, question.policy)

@@ -18,8 +18,9 @@ from . import addresses, browser, channel, session, signals
 from .binding import Bound, request_scope
 from .client import ConfigurationError, Unreachable
 from .client.types import State
-from .conf import emulator_command, get_settings, option
+from .conf import option
 from .decision import Decision, Question, Verdict
+from .hints import emulator_hint
 from .identity import authsignal_id, client_ip, fingerprint, get_user, same, track_attributes
 from .models import Challenge, Channel, Kind, Status
 from .policy import Policy, label_for
@@ -214,15 +215,7 @@ def unreachable(request: HttpRequest, question: Question, row: Challenge, error:
     else:
         decision = close(request, question, row, Status.UNREACHABLE, Verdict.UNREACHABLE)
     signals.authsignal_unreachable.send(Challenge, request=request, user=question.user, challenge=row, error=error)
-    return replace(decision, hint=emulator_hint())
-
-
-def emulator_hint() -> str:
-    """In development, the command that mends an emulator that does not answer; "" otherwise."""
-    settings = get_settings()
-    if not settings.emulator:
-        return ""
-    return f"The emulator does not answer at {settings.API_URL}. Start it: {emulator_command(settings)}"
+    return replace(decision, hint=emulator_hint(error))
 
 
 def unchanged(row: Challenge, user: AbstractBaseUser) -> bool:

@@ -155,7 +155,7 @@ def _review_page(request: HttpRequest, decision: Decision) -> HttpResponse:
 
 
 def _blocked_page(request: HttpRequest, decision: Decision) -> HttpResponse:
-    return decided(request, "blocked", decision, status=403, hint=_developer_hint(decision.reason))
+    return decided(request, "blocked", decision, status=403, hint=decision.hint or _developer_hint(decision.reason))
 
 
 def _developer_hint(reason: str) -> str:

@@ -11,7 +11,7 @@ ROOT = Path(django_authsignal.__file__).parent
 LAYERS = {
     "edges": "decorators mixins middleware backends views urls admin apps receivers enforcement guards contrib",
     "flow": "flow steps ledger reviews session identity policy responses browser addresses binding signin notices "
-    "decision channel bearer",
+    "decision hints channel bearer",
     "state": "models conf checks signals migrations",
     "client": "client",
 }

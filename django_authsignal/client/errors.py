@@ -79,6 +79,7 @@ class Unreachable(AuthsignalError):
 class ConnectionFailed(Unreachable):
     """No connection, or one that broke before an answer came."""
 
+    reached: bool = False  # the other side was there, and closed it
     stale: bool = False  # it was an idle one from the pool, which the other side had closed
 
 

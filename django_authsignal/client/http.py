@@ -268,7 +268,8 @@ class Http:
     def _not_connected(self, operation: str, exc: Exception) -> errors.ConnectionFailed:
         message = f"{operation}: no connection to {self.base_url} ({_reason(exc)}). {self._connection_fix()}"
         problem = errors.ConnectionFailed(message, operation=operation)
-        problem.stale = not call.connected and _closed_by_peer(exc)
+        problem.reached = _closed_by_peer(exc)
+        problem.stale = not call.connected and problem.reached
         return problem
 
     def _connection_fix(self) -> str:

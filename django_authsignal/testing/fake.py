@@ -33,6 +33,7 @@ _BROKEN: dict[str, tuple[int, dict[str, str], bytes]] = {
 }
 _RAISED: dict[str, Callable[[], Exception]] = {
     "refused": lambda: requests.ConnectionError("connection refused"),
+    "dropped": lambda: requests.ConnectionError(ConnectionResetError("closed without an answer")),
     "timeout": lambda: requests.ReadTimeout("timed out"),
 }
 _STATUSES = ("400", "401", "403", "404", "409", "429", "500", "503")
@@ -113,8 +114,8 @@ class FakeAuthsignal(BaseAdapter):
         return self
 
     def fail(self, kind: str | None) -> Self:
-        """Every call from now on fails, until `fail(None)`. Kinds: refused, timeout, a status as "401", "429" or
-        "500", 502-html, not-json, empty-object, unknown-state, redirect."""
+        """Every call from now on fails, until `fail(None)`. Kinds: refused, dropped, timeout, a status as "401",
+        "429" or "500", 502-html, not-json, empty-object, unknown-state, redirect."""
         if kind is not None and kind not in (*_BROKEN, *_RAISED, *_STATUSES):
             known = ", ".join((*_RAISED, *_STATUSES, *_BROKEN))
             raise ValueError(f"{kind!r} is not a way to fail. Use one of {known}.")

@@ -11,13 +11,14 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from .. import enforcement, flow, ledger, notices, responses, session, steps
+from .. import enforcement, flow, notices, responses, session, steps
 from ..client import AuthsignalError
 from ..client.types import Authenticator
 from ..conf import get_client, get_settings
 from ..decision import Decision, Question, Verdict
 from ..decorators import HTTP_METHODS
 from ..enforcement import Requirement
+from ..hints import emulator_hint
 from ..identity import authsignal_id
 from ..models import Kind, revoke_proofs
 from ..policy import get_policy
@@ -56,7 +57,7 @@ def authenticators(request: HttpRequest) -> HttpResponseBase:
     except AuthsignalError as exc:
         logger.error("Authsignal could not be asked about authenticators: %s", exc)
         here = reverse("authsignal:authenticators")
-        return responses.page(request, "unreachable", {"retry_url": here, "hint": ledger.emulator_hint()}, status=503)
+        return responses.page(request, "unreachable", {"retry_url": here, "hint": emulator_hint(exc)}, status=503)
 
 
 def _own(request: HttpRequest) -> list[Authenticator]:

@@ -13,10 +13,11 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from .. import addresses, enforcement, flow, ledger, responses, signin, steps
+from .. import addresses, enforcement, flow, responses, signin, steps
 from ..client import AuthsignalError, User
 from ..conf import get_client
 from ..decision import Question, Verdict
+from ..hints import emulator_hint
 from ..identity import authsignal_id, client_ip, digest
 from ..models import Kind
 from ..policy import passwordless
@@ -62,7 +63,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return responses.page(
             request,
             "unreachable",
-            {"retry_url": request.get_full_path(), "hint": ledger.emulator_hint()},
+            {"retry_url": request.get_full_path(), "hint": emulator_hint(exc)},
             status=503,
         )
     if user is None or not enrolled:

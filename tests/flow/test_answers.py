@@ -167,6 +167,30 @@ def test_the_emulators_command_is_named_when_it_does_not_answer(adas, authsignal
     assert b"python -m django_authsignal.emulator" in adas.get("/withdraw/").content
 
 
-def test_the_emulators_command_is_not_named_in_production(adas, authsignal):
-    authsignal.fail("refused")
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        ("dropped", "closed the connection without an answer"),
+        ("timeout", "gave no whole answer within 5 seconds"),
+        ("500", "answered 500, an error of its own. If a fault is switched on, switch it off"),
+        ("not-json", "does not answer as the emulator does"),
+        ("redirect", "redirects, so it is not the emulator"),
+        ("429", "answered 429, too many requests"),
+        ("401", "does not know this key"),
+        ("403", "answered 403; the log of this server says why"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/withdraw/", "/authsignal/sign-in/"])
+def test_an_emulator_that_answers_is_not_to_be_started(adas, authsignal, settings, kind, hint, path):
+    settings.AUTHSIGNAL = {"EMULATOR": True}
+    authsignal.fail(kind)
+    ask = adas.post if "sign-in" in path else adas.get
+    page = ask(path, {"username": "ada"}).content.decode()
+    assert hint in page
+    assert "Start it" not in page
+
+
+@pytest.mark.parametrize("kind", ["refused", "dropped", "500", "429"])
+def test_the_emulators_command_is_not_named_in_production(adas, authsignal, kind):
+    authsignal.fail(kind)
     assert b"emulator" not in adas.get("/withdraw/").content

@@ -149,6 +149,7 @@ def test_what_was_never_tracked_has_no_token(fake: FakeAuthsignal, name: str) ->
         ("404", NotFound),
         ("429", RateLimited),
         ("500", ServerError),
+        ("dropped", ConnectionFailed),
         ("502-html", ServerError),
         ("not-json", UnreadableResponse),
         ("empty-object", UnreadableResponse),
