@@ -14,7 +14,7 @@ class AuthsignalConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers checks and receivers."""
-        from . import checks, receivers  # noqa: PLC0415 - models exist only now
+        from . import checks, notices, receivers, signals  # noqa: PLC0415 - models exist only now
 
         register(checks.check_settings, Tags.security)
         register(checks.check_urls, Tags.urls)
@@ -25,3 +25,4 @@ class AuthsignalConfig(AppConfig):
         register(checks.check_deployment, Tags.security, deploy=True)
         user_logged_in.connect(receivers.logged_in, dispatch_uid="authsignal.logged_in")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="authsignal.logged_out")
+        signals.authenticators_changed.connect(notices.mail_owner, dispatch_uid="authsignal.mail_owner")

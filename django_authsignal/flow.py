@@ -351,6 +351,7 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
     except (Refused, ValueError) as exc:
         logger.error("Authsignal refused to enrol an e-mail address: %s", exc)
         return ledger.deny(request, question, ledger.new_row(request, question), "not_enrolled")
+    notices.changed(request, question.user, "added", [method])
     return (yield from _track(request, question, enrolling=False))
 
 
@@ -484,8 +485,8 @@ def _conclude(request: HttpRequest, row: Challenge, validated: Validated) -> Fin
     if not won:
         return Finished(True, row=row, already=True)
     session.forget(request, row.pk)
-    if row.enrolls:
-        notices.enrolled(user)
+    if row.enrolls or ledger.enrolled_unseen(row):
+        notices.changed(request, user, "added", [row.verification_method] if row.enrolls else [])
     if row.kind == Kind.STEP_UP:
         ledger.grant(request, user, row, at=at, one_request=row.single_use)
     signals.challenge_passed.send(Challenge, request=request, user=user, challenge=row)

@@ -223,6 +223,19 @@ def unchanged(row: Challenge, user: AbstractBaseUser) -> bool:
     return bool(user.is_active) and same(row.fingerprint, fingerprint(user))
 
 
+def enrolled_unseen(row: Challenge) -> bool:
+    """True for the first proof after an enrolment that was offered and never came back to us.
+
+    Whoever has only the password could enrol on Authsignal's page, close it, and begin anew with what they enrolled:
+    the owner would never hear of it.
+    """
+    own = Challenge.objects.filter(user_pk=row.user_pk, created_at__lt=row.created_at)
+    offered = own.filter(enrolls=True).order_by("-created_at").first()
+    if offered is None or offered.proved_at is not None:
+        return False
+    return not own.filter(proved_at__isnull=False, created_at__gt=offered.created_at).exists()
+
+
 def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | None:
     """The row's user, read afresh after the slow call: active, unchanged and, unless this signs them in, signed in."""
     user = get_user(row.user_pk)

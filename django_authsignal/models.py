@@ -24,6 +24,9 @@ class Kind(models.TextChoices):
     PASSWORDLESS = "passwordless", _("sign-in without a password")
     STEP_UP = "step_up", _("step-up")
     SETTINGS = "settings", _("managing authenticators")
+    REMOVAL = "removal", _("removing an authenticator")
+    RESET = "reset", _("removing a user's authenticators")
+    BREAK_GLASS = "break_glass", _("one-time sign-in link")
 
 
 class Status(models.TextChoices):
@@ -111,6 +114,7 @@ class Challenge(models.Model):
         )
         # The ledger is read in the admin, never written there.
         default_permissions = ("view",)
+        permissions = (("reset_authenticators", _("Can remove other users' authenticators")),)
 
     def __str__(self) -> str:
         return f"{self.action} {self.user_pk} {self.status}"

@@ -7,7 +7,7 @@ the user, the user's state and the browser; one that does not fit is not a pass.
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -300,18 +300,20 @@ def forget(request: HttpRequest, challenge_id: uuid.UUID) -> None:
 # Authenticators
 
 
-def authenticators_seen(request: HttpRequest, ids: Iterable[str]) -> bool:
-    """Writes which authenticators there are, and drops every pass when one of before is gone. True when one is new.
+def authenticators_seen(request: HttpRequest, now: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Writes which authenticators (id to method) there are. Returns those that are new, and those that are gone.
 
-    It may have been removed on Authsignal's own page: what was proved with it may no longer count.
+    Drops every pass when one is gone: it may have been removed on Authsignal's own page, and what was proved with it
+    may no longer count.
     """
-    before, now = _store(request).get("authenticators"), sorted(ids)
-    known = set(map(str, before)) if isinstance(before, list) else set(now)
-    if not known <= set(now):
+    before = _store(request).get("authenticators")
+    known = {str(key): str(method) for key, method in before.items()} if isinstance(before, dict) else dict(now)
+    if not known.keys() <= now.keys():
         drop(request)
     if before != now:
-        _write(request, authenticators=now)
-    return not set(now) <= known
+        _write(request, authenticators=dict(now))
+    added = {key: method for key, method in now.items() if key not in known}
+    return added, {key: method for key, method in known.items() if key not in now}
 
 
 # The password and the login

@@ -14,3 +14,7 @@ action_blocked = Signal()
 review_required = Signal()
 #: Authsignal could not be asked: sender=Challenge, request, user, challenge (None while finishing), error.
 authsignal_unreachable = Signal()
+#: A user's authenticators changed: sender=the user's class, request (None outside one), user, change ("added",
+#: "removed" or "reset"), methods (Authsignal's names, empty when unknown), by (who did it to somebody else, or None).
+#: Receivers cannot fail the request. The mail to the owner is one: dispatch_uid "authsignal.mail_owner".
+authenticators_changed = Signal()

@@ -75,6 +75,12 @@ def test_every_test_of_the_threat_model_exists():
     assert named - written == set()
 
 
+def test_every_mail_is_documented():
+    folder = Path(django_authsignal.__file__).parent / "templates" / "authsignal" / "mail"
+    assert len(list(folder.iterdir())) > 5
+    assert [path.name for path in folder.iterdir() if path.name not in page("losing-it")] == []
+
+
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 

@@ -12,15 +12,17 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from .. import enforcement, flow, notices, responses, session, steps
+from ..authenticators import is_last, remove
+from ..authenticators import of as authenticators_of
 from ..client import AuthsignalError
 from ..client.types import Authenticator
-from ..conf import get_client, get_settings
+from ..conf import get_settings
 from ..decision import Decision, Question, Verdict
 from ..decorators import HTTP_METHODS
 from ..enforcement import Requirement
 from ..hints import emulator_hint
-from ..identity import authsignal_id
-from ..models import Kind, revoke_proofs
+from ..methods import label_of
+from ..models import Kind
 from ..policy import get_policy
 
 logger = logging.getLogger("django_authsignal")
@@ -52,43 +54,31 @@ def authenticators(request: HttpRequest) -> HttpResponseBase:
     try:
         if request.method == "POST" and "add" in request.POST:
             return _add(request)
-        notice = _remove(request, request.POST["remove"]) if request.POST.get("remove") else ""
-        return _list(request, notice)
+        chosen = request.POST.get("remove") if request.method == "POST" else None
+        return _remove(request, chosen) if chosen else _list(request)
     except AuthsignalError as exc:
         logger.error("Authsignal could not be asked about authenticators: %s", exc)
         here = reverse("authsignal:authenticators")
         return responses.page(request, "unreachable", {"retry_url": here, "hint": emulator_hint(exc)}, status=503)
 
 
-def _own(request: HttpRequest) -> list[Authenticator]:
-    return list(get_client(request).get_authenticators(authsignal_id(request.user)))  # type: ignore[arg-type]
-
-
-def _list(request: HttpRequest, notice: str) -> HttpResponse:
-    found = _own(request)
-    if session.authenticators_seen(request, [item.user_authenticator_id for item in found]):
-        notices.enrolled(request.user)  # type: ignore[arg-type]
-    lines = [_line(item, removable=len(found) > 1) for item in found]
-    context = {"authenticators": lines, "notice": notice, "can_remove": len(found) > 1}
-    return responses.page(request, "authenticators", context)
+def _list(request: HttpRequest, notice: str = "", *, error: str = "", status: int = 200) -> HttpResponse:
+    user = request.user
+    found = authenticators_of(request, user)  # type: ignore[arg-type]
+    methods = {item.user_authenticator_id: item.verification_method for item in found}
+    added, gone = session.authenticators_seen(request, methods)
+    notices.seen(request, user, "added", added)  # type: ignore[arg-type]
+    notices.seen(request, user, "removed", gone)  # type: ignore[arg-type]
+    lines = [_line(item, removable=not is_last(found, item)) for item in found]
+    can_remove = any(line.removable for line in lines)
+    context = {"authenticators": lines, "notice": notice, "error": error, "can_remove": can_remove}
+    return responses.page(request, "authenticators", context, status=status)
 
 
 def _line(item: Authenticator, *, removable: bool) -> Line:
-    names = {
-        "PASSKEY": gettext("Passkey"),
-        "AUTHENTICATOR_APP": gettext("Authenticator app"),
-        "EMAIL_OTP": gettext("Code by e-mail"),
-        "EMAIL_MAGIC_LINK": gettext("Link by e-mail"),
-        "SMS": gettext("Code by text message"),
-        "WHATSAPP": gettext("Code by WhatsApp"),
-        "PUSH": gettext("Your phone"),
-        "SECURITY_KEY": gettext("Security key"),
-        "RECOVERY_CODE": gettext("Recovery codes"),
-    }
-    label = names.get(item.verification_method) or item.verification_method.replace("_", " ").capitalize()
     return Line(
         id=item.user_authenticator_id,
-        label=label,
+        label=label_of(item.verification_method),
         method=item.verification_method,
         created_at=item.created_at,
         last_verified_at=item.last_verified_at,
@@ -96,20 +86,18 @@ def _line(item: Authenticator, *, removable: bool) -> Line:
     )
 
 
-def _remove(request: HttpRequest, authenticator_id: str) -> str:
-    own = _own(request)
-    chosen = next((item for item in own if item.user_authenticator_id == authenticator_id), None)
-    if chosen is None:
-        return gettext("That was not among your ways to prove it is you. Nothing was removed.")
-    if len(own) < 2:
-        return gettext("This is the last way you have. Add another one first.")
-    get_client(request).delete_authenticator(authsignal_id(request.user), authenticator_id)  # type: ignore[arg-type]
-    # What was proved with it may no longer count, and what waits for a proof must not be finished with it.
-    revoke_proofs(str(request.user.pk))
-    session.drop(request)
-    notices.removed(request.user)  # type: ignore[arg-type]
-    removed = _line(chosen, removable=False).label
-    return gettext("Removed: %(name)s. What was proved with it no longer counts.") % {"name": removed}
+def _remove(request: HttpRequest, authenticator_id: str) -> HttpResponse:
+    removal = remove(request, request.user, authenticator_id)  # type: ignore[arg-type]
+    if removal.reason:
+        text, status = {
+            "unknown": (gettext("That was not among your ways to prove it is you. Nothing was removed."), 404),
+            "last": (gettext("This is the last way you have. Add another one first."), 409),
+            "busy": (gettext("Another one is just being removed. Nothing was done; try again in a minute."), 409),
+            "refused": (gettext("It could not be removed. Try again in a minute."), 502),
+        }[removal.reason]
+        return _list(request, error=text, status=status)
+    said = gettext("Removed: %(name)s. What was proved with it no longer counts.")
+    return _list(request, said % {"name": label_of(removal.method)})
 
 
 def _add(request: HttpRequest) -> HttpResponse:
