@@ -47,7 +47,7 @@ class Requirement:
 
 def policy_of(action: str | None, *, max_age: int | None = None, bind: Bind = ()) -> Policy:
     """The policy of an action, narrowed. Raises ConfigurationError when it would be widened."""
-    return get_policy(action or sign_in_action()).narrowed(max_age=max_age, bind=bind)
+    return get_policy(sign_in_action() if action is None else action).narrowed(max_age=max_age, bind=bind)
 
 
 def sign_in_action() -> str:

@@ -410,22 +410,31 @@ def finish(
         return _returned(request, row)
     if not token:
         return _refuse(row, "missing_token")
-    validate = get_client(request).validate_challenge
-    calls = [partial(validate, token, user_id=row.authsignal_id, action=row.action)]
+    asking = validate(request, token, user_id=row.authsignal_id, action=row.action, row=row)
+    del token  # see `validate`
+    validated = yield from asking
+    return _refuse(row, validated) if isinstance(validated, str) else _conclude(request, row, validated)
+
+
+def validate(
+    request: HttpRequest, token: str, *, user_id: str | None, action: str, row: Challenge | None = None
+) -> Steps[Validated | str]:
+    """Asks Authsignal what a token proves; a string is the reason why nobody can tell. It opens nothing by itself."""
+    calls = [partial(get_client(request).validate_challenge, token, user_id=user_id, action=action)]
     # Error reports show a frame's variables, and Django's sensitive_variables does not reach into a generator's.
     del token
     try:
-        validated = yield calls.pop()
+        validated: Validated = yield calls.pop()
     except Unreachable as exc:
         # Finishing never fails open, whatever ON_UNREACHABLE says.
-        logger.error("Authsignal could not be asked to validate %s: %s", row.action, exc)
+        logger.error("Authsignal could not be asked to validate %s: %s", action, exc)
         signals.authsignal_unreachable.send(Challenge, request=request, user=None, challenge=row, error=exc)
-        return _refuse(row, "unreachable")
+        return "unreachable"
     except (Refused, ValueError) as exc:
-        logger.error("Authsignal refused to validate %s: %s", row.action, exc)
-        return _refuse(row, "invalid")
+        logger.error("Authsignal refused to validate %s: %s", action, exc)
+        return "invalid"
     session.reload(request)
-    return _conclude(request, row, validated)
+    return validated
 
 
 def _refused_before(request: HttpRequest, row: Challenge, by: Channel) -> Finished | None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import HttpRequest
 from django.utils.encoding import force_bytes
 
@@ -59,6 +59,26 @@ def get_user(user_pk: str) -> AbstractBaseUser | None:
     except (ValidationError, ValueError):
         return None
     return found
+
+
+def user_from_id(found: str) -> AbstractBaseUser | None:
+    """The user whom Authsignal knows by this id, or None.
+
+    USER_FROM_ID is given the id without USER_ID_PREFIX; without it the id is the primary key, unless USER_ID makes
+    other ones. Whoever is found counts only when `authsignal_id` of them is this very id: a look-up that folds case, or
+    an id of another environment, must not make somebody of somebody else.
+    """
+    ours = get_settings()
+    if not found.startswith(ours.USER_ID_PREFIX) or not 0 < len(found) <= MAX_LENGTH or not found.isprintable():
+        return None
+    bare, read = found.removeprefix(ours.USER_ID_PREFIX), resolve(ours.USER_FROM_ID)
+    if read is None and ours.USER_ID is not None:
+        return None
+    try:
+        user: AbstractBaseUser | None = read(bare) if read else get_user(bare)
+    except (ObjectDoesNotExist, ValidationError, ValueError):
+        return None
+    return user if user is not None and authsignal_id(user) == found else None
 
 
 def fingerprint(user: AbstractBaseUser) -> str:

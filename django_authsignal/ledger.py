@@ -60,14 +60,15 @@ def new_row(request: HttpRequest, question: Question) -> Challenge:
         password_at=now if question.password_proved else None,
         methods=None if policy.methods is None else sorted(policy.methods),
         max_age=policy.max_age,
-        ip_address=_address(request),
-        user_agent=_user_agent(request),
+        ip_address=address_of(request),
+        user_agent=user_agent_of(request),
         created_at=now,
         expires_at=now + timedelta(seconds=policy.challenge_age),
     )
 
 
-def _address(request: HttpRequest) -> str | None:
+def address_of(request: HttpRequest) -> str | None:
+    """The visitor's address, where it is one."""
     found = client_ip(request)
     return found if found and _is_address(found) else None
 
@@ -80,7 +81,8 @@ def _is_address(value: str) -> bool:
     return "%" not in value  # a zone ("fe80::1%eth0") is any text, and PostgreSQL refuses it
 
 
-def _user_agent(request: HttpRequest) -> str:
+def user_agent_of(request: HttpRequest) -> str:
+    """What the visitor's browser calls itself, cut to what the ledger holds."""
     return request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_LENGTH]
 
 

@@ -27,6 +27,7 @@ def _open(view: Callable[..., Any]) -> Callable[..., Any]:
 
 urlpatterns = [
     path("sign-in/", _open(views.sign_in), name="sign-in"),
+    path("sign-in/passkey/", _open(views.passkey), name="passkey"),
     path("challenges/", _open(views.challenges), name="challenges"),
     path("challenges/<uuid:challenge_id>/", _open(views.challenge), name="challenge"),
     path("callback/<uuid:challenge_id>/", _open(views.callback), name="callback"),

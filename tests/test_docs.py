@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import django_authsignal
-from django_authsignal import checks, flow, ledger, reviews, signals
+from django_authsignal import checks, flow, ledger, reviews, signals, usernameless
 from django_authsignal.client import Client
 from django_authsignal.conf import KEYS, problems
 from django_authsignal.decorators import challenge_required
@@ -41,7 +41,7 @@ def test_every_status_of_the_ledger_is_documented(status):
 
 
 def test_every_reason_of_the_ledger_is_documented():
-    sources = "".join(Path(module.__file__).read_text() for module in (flow, ledger, reviews))
+    sources = "".join(Path(module.__file__).read_text() for module in (flow, ledger, reviews, usernameless))
     written = r'reason="(\w+)"|row\.reason = "(\w+)"|\brow, "(\w+)"(?:, state|\)| if known else "(\w+)")'
     found = {name for names in re.findall(written, sources) for name in names if name}
     found |= set(re.findall(r'return "(\w+)"', inspect.getsource(flow.refusal_of)))

@@ -140,6 +140,24 @@ class FakeAuthsignal(BaseAdapter):
         tracked.state, tracked.method, tracked.updated = state, method, at or datetime.now(UTC)
         return self._issue(tracked)
 
+    def passkey_token(
+        self,
+        user_id: str,
+        idempotency_key: str,
+        *,
+        action: str = "signIn",
+        method: str = "PASSKEY",
+        state: str = "CHALLENGE_SUCCEEDED",
+        at: datetime | None = None,
+    ) -> str:
+        """The token of a sign-in that began in the browser, by a passkey and without a name: for the key that
+        `authsignal:passkey` gave. Nothing was tracked for it. `user_id` is the user's at Authsignal."""
+        now = datetime.now(UTC)
+        made = _Action(user_id=user_id, action=action, key=idempotency_key, state=state, created=now, updated=at or now)
+        made.method = method
+        self._actions[idempotency_key] = made
+        return self._issue(made)
+
     def send(
         self,
         request: requests.PreparedRequest,

@@ -3,6 +3,7 @@
 from .authenticators import authenticators
 from .callback import callback
 from .challenges import challenge, challenges, status
+from .passkey import passkey
 from .passwordless import sign_in
 
-__all__ = ["authenticators", "callback", "challenge", "challenges", "sign_in", "status"]
+__all__ = ["authenticators", "callback", "challenge", "challenges", "passkey", "sign_in", "status"]

@@ -89,7 +89,7 @@ def challenges(request: HttpRequest) -> HttpResponse:
     back = addresses.local(request, asked) if isinstance(asked, str) else ""
     decision = steps.run(flow.ask(request, replace(question, return_to=back or "/")))
     if decision.passed:
-        return _json(request, {"action": action, "passed": True})
+        return as_json(request, {"action": action, "passed": True})
     return responses.problem(request, decision)
 
 
@@ -112,7 +112,7 @@ def challenge(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
         if released:
             return _released(request, row)
         row.refresh_from_db()
-    return _show(request, row) if page else _json(request, _status_of(request, row))
+    return _show(request, row) if page else as_json(request, _status_of(request, row))
 
 
 def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
@@ -181,7 +181,7 @@ def _status_of(request: HttpRequest, row: Challenge) -> dict[str, Any]:
     }
 
 
-def _json(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
+def as_json(request: HttpRequest, body: dict[str, Any], status: int = 200) -> HttpResponse:
     return responses.protect(request, JsonResponse(body, status=status))
 
 
@@ -196,12 +196,12 @@ def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     if not finished.ok or row is None:
         reason = finished.reason if finished.reason != "foreign" else "gone"
         status = {"gone": 404, "unreachable": 503}.get(reason, 403)
-        return _json(request, {"status": "refused", "reason": reason}, status)
+        return as_json(request, {"status": "refused", "reason": reason}, status)
     signs_in = row.signs_in and not row.finish_in_view and not finished.already
     if signs_in and (finished.user is None or not signin.log_in(request, finished.user, row)):
-        return _json(request, {"status": "refused", "reason": "denied"}, 403)
+        return as_json(request, {"status": "refused", "reason": "denied"}, 403)
     onward = signin.view_url(row, finished.return_to) if row.finish_in_view else finished.return_to or "/"
-    return _json(request, {"status": "proved", "action": row.action, "returnTo": onward})
+    return as_json(request, {"status": "proved", "action": row.action, "returnTo": onward})
 
 
 @require_GET
@@ -215,7 +215,7 @@ def status(request: HttpRequest) -> HttpResponse:
     except ConfigurationError as exc:
         return bad(request, str(exc))
     left = enforcement.gate(request).seconds_left(action) if passed else 0
-    return _json(request, {"action": action, "passed": passed, "secondsLeft": left, "open": _open(request, action)})
+    return as_json(request, {"action": action, "passed": passed, "secondsLeft": left, "open": _open(request, action)})
 
 
 def _open(request: HttpRequest, action: str) -> list[str]:

@@ -56,11 +56,17 @@ def about(row: Challenge) -> dict[str, str]:
     return {"action": row.action, "label": label_for(policy_of(row.action), {})}
 
 
-def failed(request: HttpRequest, reason: str, row: Challenge | None = None) -> HttpResponse:
+def failed(request: HttpRequest, reason: str, row: Challenge | None = None, *, next_page: str = "") -> HttpResponse:
     """The friendly page of a refusal: what it means in plain words, and a way on."""
     context: dict[str, str] = about(row) if row else {}
-    retry = addresses.local(request, row.return_to) if row else ""
+    retry = addresses.local(request, row.return_to if row and row.return_to else next_page)
     if row is None or row.signs_in:
         retry = responses.sign_in_url(retry)
-    status = 503 if reason == "unreachable" else 403
-    return responses.page(request, "failed", {"reason": reason, "retry_url": retry, **context}, status=status)
+    return responses.page(
+        request, "failed", {"reason": reason, "retry_url": retry, **context}, status=status_of(reason)
+    )
+
+
+def status_of(reason: str) -> int:
+    """The HTTP status of a refusal."""
+    return {"unreachable": 503, "too_many": 429}.get(reason, 403)

@@ -6,27 +6,22 @@ import uuid
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from .. import addresses, enforcement, flow, responses, signin, steps
+from .. import addresses, enforcement, flow, limits, responses, signin, steps
 from ..client import AuthsignalError, User
 from ..conf import get_client
 from ..decision import Question, Verdict
 from ..hints import emulator_hint
-from ..identity import authsignal_id, client_ip, digest
+from ..identity import authsignal_id, client_ip
 from ..models import Kind
 from ..policy import passwordless
 
 logger = logging.getLogger("django_authsignal")
-
-WINDOW = 300  # seconds
-PER_NAME = 5  # tries in a window
-PER_ADDRESS = 20
 
 
 class UsernameForm(forms.Form):
@@ -130,17 +125,6 @@ def _form(request: HttpRequest, form: UsernameForm, error: str = "", *, status: 
 
 
 def _too_many(request: HttpRequest, name: str) -> bool:
-    # Counted by hash: no name is at rest in the cache.
-    over_name = _count(digest("rate", "name", name.strip().lower())) > PER_NAME
-    over_address = _count(digest("rate", "address", client_ip(request) or "")) > PER_ADDRESS
-    return over_name or over_address
-
-
-def _count(key: str) -> int:
-    key = f"authsignal:{key}"
-    cache.add(key, 0, WINDOW)
-    try:
-        return cache.incr(key)
-    except ValueError:  # it expired between the two
-        cache.set(key, 1, WINDOW)
-        return 1
+    within_name = limits.take("name", name.strip().lower(), limits.PER_NAME)
+    within_address = limits.take("address", client_ip(request) or "", limits.PER_ADDRESS)
+    return not (within_name and within_address)
