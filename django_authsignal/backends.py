@@ -1,5 +1,6 @@
 """Authentication backends: a right password is the first half; the gate asks for the second before `login()`."""
 
+import logging
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,14 @@ from .flow import Finished
 from .guards import unwrapped
 from .models import Kind
 from .steps import Steps, Unseen
+
+logger = logging.getLogger("django_authsignal")
+
+NO_REQUEST = (
+    "authenticate() was called without a request that has a session, so nobody can be challenged. "
+    "Pass the request: authenticate(request, username=…, password=…). A serializer that calls it takes "
+    'context={"request": request}; a view that issues tokens takes SignInMixin.'
+)
 
 
 class AuthsignalBackendMixin:
@@ -62,14 +71,22 @@ class AuthsignalBackendMixin:
         if question is None:
             return user  # type: ignore[no-any-return]
         decision = await steps.arun(flow.ask(question[0], question[1]))
-        return _conclude(question[0], question[1], decision)
+        return await sync_to_async(self._conclude)(question[0], question[1], decision)
 
     @sensitive_variables()
     def _gated(self, request: HttpRequest | None, user: AbstractBaseUser, password: object) -> AbstractBaseUser:
         asked = self._question(request, user, password)
         if asked is None:
             return user
-        return _conclude(*asked, steps.run(flow.ask(*asked)))
+        return self._conclude(*asked, steps.run(flow.ask(*asked)))
+
+    def _conclude(self, request: HttpRequest, question: Question, decision: Decision) -> AbstractBaseUser:
+        if not decision.passed:
+            raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
+        # Whoever is returned gets a session, or a token, from our caller: the proof is there, so the rules are asked.
+        if not self.sign_in_allowed(request, question.user):
+            raise PermissionDenied  # and no other backend is asked
+        return question.user
 
     @sensitive_variables()
     def _question(
@@ -78,11 +95,8 @@ class AuthsignalBackendMixin:
         """What to ask of the gate; None when a SignInMixin view asks after its form's checks, or nobody is stopped."""
         api = request is not None and (channel.signs_in_once(request) or channel.note_password(request, password))
         if request is None or not (api or hasattr(request, "session")):
-            raise ChallengeRequired(
-                Decision(Verdict.NOT_STARTED, enforcement.sign_in_action()),
-                message="authenticate() was called without a request that has a session, so nobody can be challenged. "
-                "Pass the request: authenticate(request, username=…, password=…).",
-            )
+            logger.error(NO_REQUEST)  # an API client is only told 401, and its developer nothing
+            raise ChallengeRequired(Decision(Verdict.NOT_STARTED, enforcement.sign_in_action()), message=NO_REQUEST)
         if getattr(request, "_authsignal_view_asks", False):
             return None
         question = enforcement.sign_in_question(request, user, signin.backend_path(type(self)))
@@ -98,12 +112,6 @@ class AuthsignalBackendMixin:
         """True when the signed-in user only confirms their password."""
         # An API client's password stands in the request itself; DRF's request.user may be asked for by that very call.
         return not channel.is_api(request) and bool(getattr(getattr(request, "user", None), "pk", None) == user.pk)
-
-
-def _conclude(request: HttpRequest, question: Question, decision: Decision) -> AbstractBaseUser:
-    if not decision.passed:
-        raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
-    return question.user
 
 
 @sensitive_variables()

@@ -69,7 +69,9 @@ def review_of(request: HttpRequest, user: AbstractBaseUser, policy: Policy, boun
     waiting = _rows(channel.credential(request)).filter(
         action=policy.action, user_pk=str(user.pk), status=Status.REVIEW, expires_at__gt=timezone.now()
     )
-    return waiting.filter(scope=scope_of(request, policy, bound)).order_by("-created_at").first()
+    # A sign-in's release serves the sign-in, whichever request asks for it; any other, the one request it was held for.
+    scope = bound.scope if policy.sign_in else scope_of(request, policy, bound)
+    return waiting.filter(scope=scope).order_by("-created_at").first()
 
 
 def push_out(row: Challenge) -> None:

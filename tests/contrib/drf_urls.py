@@ -2,9 +2,7 @@
 
 from django.urls import include, path
 from knox.auth import TokenAuthentication as KnoxAuthentication
-from knox.views import LoginView as KnoxLoginView
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication, TokenAuthentication
-from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.decorators import action, api_view, authentication_classes
 from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated
 from rest_framework.response import Response
@@ -12,9 +10,12 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.views import TokenObtainPairView
+from rest_framework_simplejwt.views import TokenRefreshSlidingView, TokenRefreshView
 
-from django_authsignal.contrib.rest_framework import ChallengeRequiredMixin, SignInMixin, has_passed
+from django_authsignal.contrib.rest_framework import ChallengeRequiredMixin, has_passed
+from django_authsignal.contrib.rest_framework.authtoken import obtain_auth_token
+from django_authsignal.contrib.rest_framework.knox import LoginView as KnoxLoginView
+from django_authsignal.contrib.rest_framework.simplejwt import TokenObtainPairView, TokenObtainSlidingView
 from django_authsignal.decorators import challenge_required
 from tests.project.urls import urlpatterns as project
 
@@ -117,15 +118,7 @@ def below(request):
     return Response("below")
 
 
-class Token(SignInMixin, ObtainAuthToken):
-    pass
-
-
-class Pair(SignInMixin, TokenObtainPairView):
-    pass
-
-
-class Knox(SignInMixin, KnoxLoginView):
+class Knox(KnoxLoginView):
     authentication_classes = [BasicAuthentication, SessionAuthentication]
 
 
@@ -150,8 +143,11 @@ urlpatterns = [
     path("api/above/", above),
     path("api/below/", below),
     path("api/", include(router.urls)),
-    path("api/token/", Token.as_view()),
-    path("api/pair/", Pair.as_view()),
+    path("api/token/", obtain_auth_token),
+    path("api/pair/", TokenObtainPairView.as_view()),
+    path("api/sliding/", TokenObtainSlidingView.as_view()),
+    path("api/refresh/", TokenRefreshView.as_view()),
+    path("api/refresh-sliding/", TokenRefreshSlidingView.as_view()),
     path("api/knox/", Knox.as_view()),
     path("api/plain/", Plain.as_view()),
     path("included/", challenge_required("withdrawFunds")(include([path("plain/", Plain.as_view())]))),

@@ -207,38 +207,6 @@ def test_the_browsable_api_leads_to_the_challenge(page_browser, ada):
     assert page_browser.get("/api/withdraw/").status_code == 302
 
 
-TOKENS = {"authtoken": "/api/token/", "simplejwt": "/api/pair/"}
-
-
-@pytest.mark.parametrize("path", TOKENS.values(), ids=TOKENS)
-def test_a_token_is_issued_for_password_and_proof_together(anonymous_client, ada, path):
-    answer = anonymous_client.prove(path, {"username": "ada", "password": PASSWORD})
-    assert answer.status_code == 200
-    assert "token" in answer.json() or "access" in answer.json()
-
-
-@pytest.mark.parametrize("path", TOKENS.values(), ids=TOKENS)
-def test_the_proof_of_a_sign_in_issues_one_token(anonymous_client, ada, path):
-    credentials = {"username": "ada", "password": PASSWORD}
-    token = anonymous_client.complete(anonymous_client.send(path, credentials))
-    assert anonymous_client.send(path, credentials, token=token).status_code == 200
-    assert anonymous_client.send(path, credentials, token=token).status_code == 401
-    assert anonymous_client.send(path, credentials).status_code == 401
-
-
-@pytest.mark.parametrize("path", TOKENS.values(), ids=TOKENS)
-def test_the_proof_alone_issues_no_token(anonymous_client, ada, path):
-    token = anonymous_client.complete(anonymous_client.send(path, {"username": "ada", "password": PASSWORD}))
-    assert anonymous_client.send(path, {"username": "ada", "password": "wrong"}, token=token).status_code in (400, 401)
-
-
-def test_knox_issues_its_token_after_the_sign_in_is_proved(authsignal, ada):
-    from tests.contrib.conftest import ApiClient, basic
-
-    client = ApiClient(authsignal, basic(ada))
-    assert client.prove("/api/knox/").json()["token"]
-
-
 def test_a_sites_own_basic_password_does_not_make_an_api_of_a_browser(page_browser, ada):
     header = {"Authorization": "Basic c3RhZ2U6c3RhZ2U=", "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
     answer = page_browser.post("/login/", {"username": "ada", "password": PASSWORD}, headers=header)

@@ -5,6 +5,7 @@ from io import StringIO
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import aauthenticate, authenticate, get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
@@ -12,6 +13,7 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from django_authsignal import models
+from django_authsignal.backends import AuthsignalBackend
 from django_authsignal.decision import ChallengeRequired
 from django_authsignal.models import Challenge, Status
 from tests.conftest import PASSWORD, newest
@@ -274,23 +276,26 @@ def test_nobody_edits_or_deletes_the_ledger_in_the_admin(browser, db):
     assert browser.get("/admin/django_authsignal/challenge/add/").status_code == 403
 
 
-def test_the_backends_hook_refuses_at_the_last_moment(browser, ada, monkeypatch):
-    from django_authsignal.backends import AuthsignalBackend
+class Strict(AuthsignalBackend):
+    """A rule of a site's own that lets nobody in."""
 
-    class Strict(AuthsignalBackend):
-        def sign_in_allowed(self, request, user):
-            return False
+    def sign_in_allowed(self, request, user):
+        return False
 
-    import tests.project.views as project
 
-    project.Strict = Strict
-    from django.test import override_settings
-
-    Strict.__module__, Strict.__qualname__ = "tests.project.views", "Strict"
-    with override_settings(AUTHENTICATION_BACKENDS=["tests.project.views.Strict"]):
-        assert browser.sign_in().status_code == 403
+def test_the_backends_hook_refuses_at_the_last_moment(browser, ada, settings):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Strict"]
+    assert browser.sign_in().status_code == 403
     assert browser.user_pk is None
-    del project.Strict
+
+
+@pytest.mark.parametrize("ask", [authenticate, async_to_sync(aauthenticate)], ids=["sync", "async"])
+def test_the_backends_hook_refuses_whom_an_allow_lets_in(rf, ada, authsignal, settings, ask):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Strict"]
+    authsignal.allow()
+    request = rf.post("/login/")
+    request.session, request.user = SessionStore(), AnonymousUser()
+    assert ask(request, username="ada", password=PASSWORD) is None
 
 
 def test_a_ninth_open_challenge_pushes_the_oldest_out(adas):

@@ -4,8 +4,8 @@ They ask outside the transaction of ATOMIC_REQUESTS and open it around the handl
 no lock, and a failing handler must not give a spent proof back.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections, transaction
 from django.http import HttpRequest
@@ -49,6 +49,12 @@ def identify(request: Request, inner: HttpRequest, value: str | None = None) -> 
         channel.set_credential(inner, credential_of(request) if value is None else value)
 
 
+def _stands_before_view(cls: type, mixin: type) -> None:
+    """Raises ConfigurationError for a view whose bases name the mixin too late: it would guard nothing."""
+    if APIView in cls.__mro__ and cls.__mro__.index(APIView) < cls.__mro__.index(mixin):
+        raise ConfigurationError(f"{cls.__name__}: put {mixin.__name__} before the view in the bases.")
+
+
 class _Answered(Exception):
     """Carries the gate's answer out of `initial()`, which can return none."""
 
@@ -57,31 +63,37 @@ class _Answered(Exception):
         self.response = response
 
 
-class _Asking:
+# For the type checker a view, so that the mixins go before any view of the framework's; else only what stands here.
+if TYPE_CHECKING:
+    _View = APIView
+else:
+    _View = object
+
+
+class _Asking(_View):
     """What both mixins share: standing outside the transaction, and answering as the gate says."""
 
     @classonlymethod
-    def as_view(cls, *args: Any, **initkwargs: Any) -> Callable[..., Any]:
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
         """The view, taken out of ATOMIC_REQUESTS."""
-        view: Any = super().as_view(*args, **initkwargs)  # type: ignore[misc]
+        view: Any = super().as_view(*args, **initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
-        return view  # type: ignore[no-any-return]
+        return view
 
     def challenge_credential(self, request: Request) -> str:
         """Override for authentication of your own: what tells this credential from any other; "": a session."""
         return credential_of(request)
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:
+    def handle_exception(self, exc: Exception) -> Any:
         """The gate's answer, where the gate was asked; all else as the framework does."""
         if isinstance(exc, _Answered):
             return exc.response
         if isinstance(exc, AuthsignalInterrupt):
             if exc.decision is None and steps.in_transaction():
                 raise exc  # the middleware asks, outside
-            request = self.request._request  # type: ignore[attr-defined]
-            return steps.run(enforcement.answer(request, exc))
-        return super().handle_exception(exc)  # type: ignore[misc,no-any-return]
+            return steps.run(enforcement.answer(self.request._request, exc))
+        return super().handle_exception(exc)
 
     def _ask(self, request: Request, asked: Requirement) -> None:
         answer = steps.run(enforcement.check(request._request, asked))
@@ -105,11 +117,10 @@ class ChallengeRequiredMixin(_Asking):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if APIView in cls.__mro__ and cls.__mro__.index(APIView) < cls.__mro__.index(ChallengeRequiredMixin):
-            raise ConfigurationError(f"{cls.__name__}: put ChallengeRequiredMixin before the view in the bases.")
+        _stands_before_view(cls, ChallengeRequiredMixin)
 
     @classonlymethod
-    def as_view(cls, *args: Any, **initkwargs: Any) -> Callable[..., Any]:
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
         """The view. Raises ConfigurationError when it asks for nothing, or for what its policy does not allow."""
         made = cls(**initkwargs)
         codes = [code for code in (made.challenge_action, *made.challenge_actions.values()) if code]
@@ -132,7 +143,7 @@ class ChallengeRequiredMixin(_Asking):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticates, checks permissions and throttles, then asks. OPTIONS does nothing, and is not asked."""
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)
         method = request.method or ""
         asked = self.get_challenge_requirements(method, getattr(self, "action", None))
         if method != "OPTIONS" or any(one.methods and "OPTIONS" in one.methods for one in asked):
@@ -147,7 +158,7 @@ class ChallengeRequiredMixin(_Asking):
         handler = getattr(self, name, None)
         if handler is None:
             return
-        aside = getattr(type(self).dispatch, "_non_atomic_requests", ())  # type: ignore[attr-defined]
+        aside = getattr(type(self).dispatch, "_non_atomic_requests", ())
         for alias, options in connections.settings.items():
             if options.get("ATOMIC_REQUESTS") and alias not in aside:
                 handler = transaction.atomic(using=alias)(handler)
@@ -158,12 +169,17 @@ class SignInMixin(_Asking):
     """For views that trade a password (or another credential) for a token: the sign-in is asked for, and proved, there.
 
     The client gets 401 with a challenge, completes it, and sends the same request again with `Authsignal-Token`. A
-    proof serves one request. The view runs outside ATOMIC_REQUESTS.
+    proof serves one request, except where the client came by a credential of its own (Basic, a session): there it
+    counts as any sign-in's. The view runs outside ATOMIC_REQUESTS. Put it before the view in the bases.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _stands_before_view(cls, SignInMixin)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticates, then asks whoever came signed in; of a password in the body the backend asks."""
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)
         if request.method in ("OPTIONS", "HEAD"):
             return
         if request.user.is_authenticated:
