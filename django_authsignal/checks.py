@@ -9,14 +9,17 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 from django.contrib.auth.backends import ModelBackend
 from django.core.checks import CheckMessage, Error, Warning
-from django.urls import NoReverseMatch, reverse
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
+from . import token_views
 from .backends import AuthsignalBackendMixin
 from .client import ConfigurationError
 from .conf import EMULATOR_COMMAND, EMULATOR_PREFIX, Settings, emulator_command, get_settings, problems
 
 MIDDLEWARE = "django_authsignal.middleware.AuthsignalMiddleware"
+SESSIONS_ASKED = "django_authsignal.middleware.SignInChallengeMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -164,6 +167,21 @@ def check_sessions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     text = 'SESSION_COOKIE_SAMESITE is "Strict", so browsers come back from Authsignal without their session.'
     return [Warning(text, hint='Set it to "Lax", Django\'s default. No step-up ends otherwise.', id="authsignal.W007")]
+
+
+def check_token_views(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W009: a view of the urlconf issues tokens, and the gate does not guard it."""
+    if not getattr(django_settings, "ROOT_URLCONF", ""):
+        return []
+    try:
+        patterns = get_resolver().url_patterns
+    except ImproperlyConfigured:
+        return []  # Django reports it
+    sessions_are_asked = _position(list(django_settings.MIDDLEWARE), SESSIONS_ASKED) is not None
+    return [
+        Warning(f"{found.route} issues tokens without the gate: {found.name}.", hint=found.fix, id="authsignal.W009")
+        for found in token_views.unguarded(patterns, sessions_are_asked=sessions_are_asked)
+    ]
 
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -14,7 +14,7 @@ LAYERS = {
     "flow": "flow steps ledger reviews session identity policy responses browser addresses binding signin notices "
     "decision hints channel bearer limits usernameless "
     "methods authenticators break_glass resets deadlines pruning",
-    "state": "models conf checks signals migrations",
+    "state": "models conf checks signals migrations token_views",
     "client": "client",
 }
 ORDER = list(LAYERS)
