@@ -1,5 +1,6 @@
 """`request.authsignal`, and how a marked view asks the gate. Shared by the middleware, decorators and mixins."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -9,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from . import addresses, bearer, browser, channel, flow, responses, session, signin, steps
+from . import addresses, bearer, browser, channel, flow, observing, responses, session, signin, steps
 from .binding import SAFE_METHODS, Bound
 from .binding import read as read_bound
 from .client import ConfigurationError
@@ -21,6 +22,8 @@ from .policy import Bind, Policy, get_policy, label_for
 from .steps import Steps
 
 EMPTY: Mapping[str, Any] = {}
+ADD = "Add 'django_authsignal.middleware.AuthsignalMiddleware' to MIDDLEWARE."
+logger = logging.getLogger("django_authsignal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +116,8 @@ class RequestGate:
         passed = flow.peek(self._request, question.user, question.policy, question.bound)
         if passed or self.lets_go_on(question):
             return Decision(Verdict.PASS, question.policy.action)
+        if observing.enforcement(self._request, question.user, question.policy) == "observe":
+            return None
         if responses.refuse_forged(self._request):
             label = label_for(question.policy, {})
             return Decision(Verdict.DENY, question.policy.action, label=label, reason="forged")
@@ -134,9 +139,12 @@ class RequestGate:
 
         There a call has to wait until it is over, and a request must not come again only to be observed.
         """
-        enforce = flow.enforcement(self._request, question)
-        if enforce == "observe" and self.guarded and steps.in_transaction():
-            self.to_observe.append(question)
+        enforce = observing.enforcement(self._request, question.user, question.policy)
+        if enforce == "observe" and steps.in_transaction():
+            if self.guarded:
+                self.to_observe.append(question)
+            else:
+                logger.warning("%s was asked inside a transaction and is not observed. %s", question.policy.action, ADD)
             return True
         return enforce == "off"
 
@@ -189,7 +197,7 @@ def _must_be_guarded(guarded: bool, policy: Policy) -> None:
     if not guarded:
         raise ConfigurationError(
             f"{policy.action!r} was asked for inside a transaction, where a call would hold its locks and a rollback "
-            "give a spent proof back. Add 'django_authsignal.middleware.AuthsignalMiddleware' to MIDDLEWARE."
+            f"give a spent proof back. {ADD}"
         )
 
 
@@ -222,7 +230,7 @@ def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
 def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Question:
     """The question that this request asks of a policy. Raises BadRequest when a bound field cannot be read."""
     kind = Kind.SIGN_IN if policy.sign_in else Kind.STEP_UP
-    bound = read_bound(request, policy)
+    bound = bound_of(request, user, policy)
     return Question(
         user=user,
         policy=policy,
@@ -232,6 +240,16 @@ def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -
         backend=_backend(request, kind),
         anywhere=policy.sign_in,
     )
+
+
+def bound_of(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Bound:
+    """What this request binds. Raises BadRequest when it cannot be read, but not where ENFORCE stops nobody."""
+    try:
+        return read_bound(request, policy)
+    except Exception:
+        if observing.enforcement(request, user, policy) == "on":
+            raise
+        return observing.UNREADABLE
 
 
 def _backend(request: HttpRequest, kind: Kind) -> str:
@@ -263,7 +281,7 @@ def sign_in_question(
         user=user,
         policy=policy,
         kind=Kind.SIGN_IN,
-        bound=read_bound(request, policy),
+        bound=bound_of(request, user, policy),
         return_to=signin.destination(request),
         backend=backend,
         finish_in_view=finish_in_view,
@@ -294,15 +312,19 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     user = signed_in_user(request)
     if user is None:
         return None if requirement.anonymous_passes else responses.respond(request, _anonymous(request, policy))
-    bound = read_bound(request, policy)
+    bound = bound_of(request, user, policy)
     if flow.peek(request, user, policy, bound):
         own.note(requirement, bound)
+        return None
+    if observing.enforcement(request, user, policy) != "on":
+        own.note(requirement, bound)
+        question = question_for(request, user, policy)
+        if not own.lets_go_on(question):
+            yield from flow.ask(request, question)
         return None
     if steps.in_transaction():
         if own.guarded:
             question = question_for(request, user, policy)
-            if own.lets_go_on(question):
-                return None
             # The middleware did not see this decorator: it asks, and spends, once the transaction is left.
             _must_be_spendable_ahead(policy)
             raise ChallengeRequired(question=replace(question, release=True))

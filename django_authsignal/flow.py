@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from . import addresses, bearer, browser, channel, ledger, notices, reviews, session, signals
+from . import addresses, bearer, browser, channel, ledger, notices, observing, reviews, session, signals
 from .binding import Bound
 from .client import Refused, Unreachable
 from .client.types import State, Tracked, Validated, VerificationMethod
@@ -35,8 +35,10 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
         return ledger.decide(question, Verdict.PASS)
     if question.policy.single_use and spend(request, question):
         return ledger.decide(question, Verdict.PASS)
-    enforce = enforcement(request, question)
-    if enforce == "off":
+    enforce = observing.enforcement(request, question.user, question.policy)
+    if enforce == "observe" and may_start(request):
+        yield from observing.observe(request, question, foresee=move_of)
+    if enforce != "on":
         return ledger.decide(question, Verdict.PASS)
     refused = ""
     if channel.is_api(request):
@@ -48,11 +50,10 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
             return ledger.decide(question, Verdict.UNREACHABLE)
     if not may_start(request):
         return ledger.decide(question, Verdict.NOT_STARTED)
-    waiting = _reuse(request, question) if enforce == "on" else None
+    waiting = _reuse(request, question)
     if waiting:
         return (yield from _waiting(request, question, waiting))
-    decision = yield from _track(request, question, observing=enforce == "observe")
-    return replace(decision, verdict=Verdict.PASS) if enforce == "observe" else replace(decision, refused=refused)
+    return replace((yield from _track(request, question)), refused=refused)
 
 
 def take_in(request: HttpRequest, credential: str, *, ahead: bool = False) -> Steps["Finished | None"]:
@@ -147,14 +148,6 @@ def may_start(request: HttpRequest) -> bool:
     return request.method not in ("HEAD", "OPTIONS", "TRACE") and "prefetch" not in purpose and "preview" not in purpose
 
 
-def enforcement(request: HttpRequest, question: Question) -> str:
-    """What ENFORCE says of this question: "on", "observe" or "off". Whatever else a callable answers is "on"."""
-    enforce = question.policy.enforce
-    if callable(enforce):
-        enforce = enforce(request, question.user, question.policy.action)
-    return enforce if enforce in ("observe", "off") else "on"
-
-
 def seconds_left(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> int | None:
     """Whole seconds the pass for this still counts; 0 without one, None: as long as the session."""
     found = _find(request, user, policy, bound.scope)
@@ -217,9 +210,7 @@ def challenge_decision(request: HttpRequest, row: Challenge, *, label: str) -> D
     )
 
 
-def _track(
-    request: HttpRequest, question: Question, *, observing: bool = False, enrolling: bool = True
-) -> Steps[Decision]:
+def _track(request: HttpRequest, question: Question, *, enrolling: bool = True) -> Steps[Decision]:
     row = ledger.new_row(request, question)
     try:
         tracked = yield partial(get_client(request).track, **ledger.track_call(request, question, row))
@@ -229,24 +220,24 @@ def _track(
     except (Refused, ValueError) as exc:
         # Never an outage: a wrong key or region, or an id that cannot be sent, must be seen, not failed open.
         logger.error("Authsignal refused to track %s: %s", question.policy.action, exc)
-        if observing:  # nobody was refused: nothing is to count this as a failed login
-            row.reason = "observed: refused"
-            return ledger.close(request, question, row, Status.ALLOWED, Verdict.PASS)
         return replace(ledger.deny(request, question, row, "refused"), hint=emulator_hint(exc))
     session.reload(request)
     row.state = str(tracked.state)[:64]
-    enrolled = _enrolled(tracked, question.policy)
-    move = TABLE.get((str(tracked.state), enrolled), "deny")
-    if question.kind == Kind.SETTINGS and move in ("on_allow", "unenrolled"):
-        move = "challenge"  # nothing is let through by it: it opens a page, and its return gives no pass
-    if question.kind == Kind.PASSWORDLESS and (move, enrolled) != ("challenge", "yes"):
-        move = "deny"  # somebody who only gave a name: no review may release them, and they may not enrol
-    if observing:
-        row.reason = f"observed: {move}"[:64]
-        return ledger.close(request, question, row, Status.ALLOWED, Verdict.PASS)
+    move = move_of(question, tracked)
     if move == "unenrolled" and question.policy.unenrolled == "email" and enrolling:
         return (yield from _enroll_by_email(request, question, row))
     return _MOVES[move](request, question, row, tracked)
+
+
+def move_of(question: Question, tracked: Tracked) -> str:
+    """What the gate's table says of an answer, a key of `_MOVES`. Pure."""
+    enrolled = _enrolled(tracked, question.policy)
+    move = TABLE.get((str(tracked.state), enrolled), "deny")
+    if question.kind == Kind.SETTINGS and move in ("on_allow", "unenrolled"):
+        return "challenge"  # nothing is let through by it: it opens a page, and its return gives no pass
+    if question.kind == Kind.PASSWORDLESS and (move, enrolled) != ("challenge", "yes"):
+        return "deny"  # somebody who only gave a name: no review may release them, and they may not enrol
+    return move
 
 
 def _enrolled(tracked: Tracked, policy: Policy) -> str:

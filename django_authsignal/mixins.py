@@ -99,10 +99,13 @@ class SignInMixin:
             return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
         user = form.get_user()
         question = enforcement.sign_in_question(request, user, user.backend, finish_in_view=True)
-        if steps.in_transaction() and not flow.peek(request, question.user, question.policy, question.bound):
+        goes_on = flow.peek(request, user, question.policy, question.bound) or enforcement.gate(request).lets_go_on(
+            question
+        )
+        if not goes_on and steps.in_transaction():
             raise ChallengeRequired(question=replace(question, release=True))
-        decision = steps.run(flow.ask(request, question))
-        if not decision.passed:
+        decision = None if goes_on else steps.run(flow.ask(request, question))
+        if decision is not None and not decision.passed:
             return responses.respond(request, decision)
         session.password_proved(request)
         return self.form_valid(form)  # type: ignore[attr-defined,no-any-return]

@@ -115,7 +115,8 @@ def passwordless(policy: Policy) -> Policy:
     accepted = frozenset(get_settings().PASSWORDLESS_METHODS)
     if policy.methods is not None:
         accepted &= policy.methods
-    return replace(policy, methods=accepted, on_allow="deny", unenrolled="deny", on_unreachable="deny")
+    # Nor is it observed: this proof is not asked on top of anything, and without it nobody is signed in.
+    return replace(policy, methods=accepted, on_allow="deny", unenrolled="deny", on_unreachable="deny", enforce="on")
 
 
 class _Values(dict[str, Any]):

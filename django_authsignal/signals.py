@@ -18,3 +18,5 @@ authsignal_unreachable = Signal()
 #: "removed" or "reset"), methods (Authsignal's names, empty when unknown), by (who did it to somebody else, or None).
 #: Receivers cannot fail the request. The mail to the owner is one: dispatch_uid "authsignal.mail_owner".
 authenticators_changed = Signal()
+#: An action went on that ENFORCE only observes: sender=Challenge, request, user, challenge, outcome (what it would be).
+action_observed = Signal()

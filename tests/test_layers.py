@@ -17,6 +17,8 @@ LAYERS = {
     "state": "models conf checks signals migrations token_views",
     "client": "client",
 }
+LAYERS["flow"] += " observing"
+LAYERS["state"] += " rollout"
 ORDER = list(LAYERS)
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # checks reads what every layer declares, to compare it with the settings; nothing but apps imports it.
