@@ -62,6 +62,9 @@ class Settings:
     USER_ID: Dotted = None  # callable(user) -> str
     USER_FROM_ID: Dotted = None  # callable(str) -> user or None
     USER_ID_PREFIX: str = ""
+    USER_ID_SECRET: str = field(default="", repr=False)  # for identity.opaque_id; never to be changed
+    VERIFIED_EMAIL: Dotted = None  # callable(user) -> str or None
+    VERIFIED_PHONE: Dotted = None  # callable(user) -> str or None, as +6421123456
     CLIENT_IP: Dotted = None  # callable(request) -> str or None
     TRACK_ATTRIBUTES: Dotted = None  # callable(request, user, action) -> dict for Client.track
     EMULATOR: bool | None = None  # None: when DEBUG is on and there is no key
@@ -92,13 +95,14 @@ POLICY_KEYS = (
     "LABEL",
     "CUSTOM",
 )
-DOTTED_KEYS = ("USER_ID", "USER_FROM_ID", "CLIENT_IP", "TRACK_ATTRIBUTES")
+DOTTED_KEYS = ("USER_ID", "USER_FROM_ID", "VERIFIED_EMAIL", "VERIFIED_PHONE", "CLIENT_IP", "TRACK_ATTRIBUTES")
 CHOICES = {
     "ON_ALLOW": ("deny", "pass"),
     "UNENROLLED": ("enroll", "email", "deny", "allow"),
     "ON_UNREACHABLE": ("deny", "allow"),
     "ENFORCE": ("on", "observe"),
 }
+SHORTEST_SECRET = 32  # characters: who guesses it learns who is behind every id
 LARGEST = 2_147_483_647  # what the ledger's column holds
 NUMBERS = {
     "TIMEOUT": (0.001, 3600),
@@ -109,6 +113,7 @@ NUMBERS = {
 ORIGIN = re.compile(r"https?://[^\s/\\?#@]+/?")
 STRINGS = ("SIGN_IN_ACTION", "MANAGE_ACTION", "USER_ID_PREFIX")
 ENVIRONMENT = ("API_SECRET_KEY", "TENANT_ID", "API_URL")
+FROM_ENVIRONMENT = (*ENVIRONMENT, "USER_ID_SECRET")
 LISTS = ("API_SECRET_KEY_FALLBACKS", "HOSTED_HOSTS", "METHODS", "PASSWORDLESS_METHODS")
 
 
@@ -142,7 +147,7 @@ def _copy(value: Any) -> Any:
 
 def _build(raw: Mapping[str, Any], *, debug: bool) -> Settings:
     # None for one of these is what os.environ.get() gives of a variable that is not set: as if left out.
-    given = Settings(**{key: value for key, value in raw.items() if value is not None or key not in ENVIRONMENT})
+    given = Settings(**{key: value for key, value in raw.items() if value is not None or key not in FROM_ENVIRONMENT})
     on = given.EMULATOR if given.EMULATOR is not None else debug and not given.API_SECRET_KEY
     if not on:
         return replace(given, EMULATOR=False, API_URL=given.API_URL or US_REGION)
@@ -198,6 +203,7 @@ def _action(code: Any, policy: Any) -> list[Problem]:
     return [*_unknown(policy, POLICY_KEYS, where), *_values(policy, where)]
 
 
+SECRET_HINT = "Make one once, to keep for ever: python -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105
 ACTION_HINT = "An action code is 1 to 64 letters, digits, '-' and '_', as in Authsignal's portal."
 
 
@@ -281,6 +287,11 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
         return None if valid_action(value) else (f"is {value!r}, not an action code.", ACTION_HINT)
     if key == "USER_ID_PREFIX":
         return None if isinstance(value, str) else ("is not a string.", "Write a short prefix, such as 'staging-'.")
+    if key == "USER_ID_SECRET":
+        # Never quoted: whoever reads it can tell whose id is whose.
+        if value is None or (isinstance(value, str) and (not value or len(value) >= SHORTEST_SECRET)):
+            return None
+        return f"is not a string of {SHORTEST_SECRET} characters or more.", SECRET_HINT
     if key == "LABEL":
         return _label_fault(value)
     if key in ENVIRONMENT:
@@ -377,3 +388,17 @@ def get_client(request: HttpRequest) -> Client:
     if _transport is not None:
         secret = secret or NO_KEY  # a project that develops without a key runs its tests without one too
     return _client(secret, option("API_URL", request), get_settings().TIMEOUT, _transport)
+
+
+def background_client() -> Client:
+    """The client for work that no request asked for: commands, and what follows a saved user.
+
+    Raises ConfigurationError without a secret key, and where tenants are chosen by the request.
+    """
+    settings = get_settings()
+    for name in ("API_SECRET_KEY", "API_URL"):
+        if callable(getattr(settings, name)):
+            raise ConfigurationError(
+                f"{name} is chosen by the request, and here is none. Run this with settings that name one tenant."
+            )
+    return get_client(HttpRequest())

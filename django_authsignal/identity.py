@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -12,8 +13,10 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import HttpRequest
 from django.utils.encoding import force_bytes
 
+from . import contact
 from .client import ConfigurationError
-from .conf import get_settings, resolve
+from .conf import SECRET_HINT, get_settings, resolve
+from .models import Challenge, SyncedUser
 
 SALT = "django_authsignal."
 MAX_LENGTH = 512  # characters of an id: what the ledger keeps, and a shortened one is somebody else's
@@ -37,18 +40,90 @@ def same(one: str, other: str) -> bool:
 
 
 def authsignal_id(user: AbstractBaseUser) -> str:
-    """The userId that Authsignal knows this user by: prefix and primary key, unless USER_ID says otherwise."""
+    """The userId that Authsignal knows this user by: prefix and primary key, unless USER_ID says otherwise.
+
+    Raises ConfigurationError, naming the fix, for an id that is none, is no text, or is longer than MAX_LENGTH.
+    """
     ours = get_settings()
     make = resolve(ours.USER_ID)
     found = make(user) if make else user.pk
     if found is None or str(found) == "":
         raise ConfigurationError("USER_ID gave no id for a user. Return a stable, non-empty string for every user.")
+    if make and (isinstance(found, bool) or not isinstance(found, str | int | UUID)):
+        # str() of bytes or of an object is a text too, but nobody's id.
+        raise ConfigurationError(f"USER_ID gave a {type(found).__name__} for a user. Return a string.")
     made = f"{ours.USER_ID_PREFIX}{found}"
     if len(made) > MAX_LENGTH:
         raise ConfigurationError(
             f"USER_ID gave an id of {len(made)} characters for a user. Return {MAX_LENGTH} at most, with the prefix."
         )
     return made
+
+
+def opaque_id(user: AbstractBaseUser) -> str:
+    """`USER_ID = "django_authsignal.identity.opaque_id"`: a keyed hash of the primary key, 64 hexadecimal digits.
+
+    Keyed by USER_ID_SECRET and not by SECRET_KEY: that one is changed now and then, and a user with a new id is
+    somebody new to Authsignal, without their authenticators. Raises ConfigurationError without such a secret.
+    """
+    secret = get_settings().USER_ID_SECRET
+    if not secret:
+        raise ConfigurationError(f"USER_ID is opaque_id, and there is no USER_ID_SECRET. {SECRET_HINT}")
+    return _opaque(secret, user.pk)
+
+
+def _opaque(secret: str, pk: Any) -> str:
+    return hmac.digest(_key(secret, "opaque_id"), str(pk).encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def user_from_id(found: str) -> AbstractBaseUser | None:
+    """The user whom Authsignal knows by this id, as the database has them now, or None.
+
+    USER_FROM_ID is given the id without USER_ID_PREFIX. Without it the id is the primary key; where USER_ID makes other
+    ones, whoever Authsignal was given this id for. Whoever is found counts only when `authsignal_id` of them is this
+    very id: a look-up that folds case, " 42" or "042", or an id of another environment, must not make somebody of
+    somebody else.
+    """
+    ours = get_settings()
+    if not found.startswith(ours.USER_ID_PREFIX) or not 0 < len(found) <= MAX_LENGTH or not found.isprintable():
+        return None
+    bare, read, make = found.removeprefix(ours.USER_ID_PREFIX), resolve(ours.USER_FROM_ID), resolve(ours.USER_ID)
+    user: AbstractBaseUser | None
+    try:
+        if read or make is None:
+            user = read(bare) if read else get_user(bare)
+        else:
+            user = _known_by(found) or (user_from_opaque_id(bare) if make is opaque_id else None)
+    except (ObjectDoesNotExist, ValidationError, ValueError):
+        return None
+    return user if user is not None and authsignal_id(user) == found else None
+
+
+def user_from_opaque_id(found: str) -> AbstractBaseUser | None:
+    """Whose `opaque_id` this is: a hash cannot be reversed, so every user's is made until one fits.
+
+    Seconds for each million users. `user_from_id` comes here only for an id that neither the ledger nor the register
+    of users knows.
+    """
+    secret = get_settings().USER_ID_SECRET
+    if not secret or len(found) != 64:
+        return None
+    for pk in get_user_model()._base_manager.order_by().values_list("pk", flat=True).iterator(chunk_size=10_000):
+        if _opaque(secret, pk) == found:
+            return get_user(str(pk))
+    return None
+
+
+def _known_by(found: str) -> AbstractBaseUser | None:
+    """Who was told to Authsignal, or asked there, under this id; the latest, should two users have had it."""
+    told = SyncedUser.objects.filter(authsignal_id=found, user_pk__isnull=False)
+    asked = Challenge.objects.filter(authsignal_id=found).order_by("-created_at")
+    for rows in (told, asked):
+        pk = rows.values_list("user_pk", flat=True).first()
+        user = get_user(pk) if pk else None
+        if user is not None:
+            return user
+    return None
 
 
 def get_user(user_pk: str) -> AbstractBaseUser | None:
@@ -59,26 +134,6 @@ def get_user(user_pk: str) -> AbstractBaseUser | None:
     except (ValidationError, ValueError):
         return None
     return found
-
-
-def user_from_id(found: str) -> AbstractBaseUser | None:
-    """The user whom Authsignal knows by this id, or None.
-
-    USER_FROM_ID is given the id without USER_ID_PREFIX; without it the id is the primary key, unless USER_ID makes
-    other ones. Whoever is found counts only when `authsignal_id` of them is this very id: a look-up that folds case, or
-    an id of another environment, must not make somebody of somebody else.
-    """
-    ours = get_settings()
-    if not found.startswith(ours.USER_ID_PREFIX) or not 0 < len(found) <= MAX_LENGTH or not found.isprintable():
-        return None
-    bare, read = found.removeprefix(ours.USER_ID_PREFIX), resolve(ours.USER_FROM_ID)
-    if read is None and ours.USER_ID is not None:
-        return None
-    try:
-        user: AbstractBaseUser | None = read(bare) if read else get_user(bare)
-    except (ObjectDoesNotExist, ValidationError, ValueError):
-        return None
-    return user if user is not None and authsignal_id(user) == found else None
 
 
 def fingerprint(user: AbstractBaseUser) -> str:
@@ -96,6 +151,11 @@ def client_ip(request: HttpRequest) -> str | None:
 
 
 def track_attributes(request: HttpRequest, user: AbstractBaseUser, action: str) -> dict[str, Any]:
-    """What TRACK_ATTRIBUTES adds to a track call; an `email` or `phone_number` it names counts as verified."""
+    """What a track call tells besides: TRACK_ATTRIBUTES, and the addresses that are verified.
+
+    Where VERIFIED_EMAIL or VERIFIED_PHONE is set it alone names the address. Where it is not, an `email` or
+    `phone_number` of TRACK_ATTRIBUTES counts as verified.
+    """
     read = resolve(get_settings().TRACK_ATTRIBUTES)
-    return dict(read(request, user, action) or {}) if read else {}
+    told: dict[str, Any] = dict(read(request, user, action) or {}) if read else {}
+    return told | contact.for_track(user)

@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+_Row = TypeVar("_Row", bound=models.Model)
 
 
 class Channel(models.TextChoices):
@@ -49,13 +51,17 @@ class Status(models.TextChoices):
     UNREACHABLE = "unreachable", _("denied while Authsignal was unreachable")
 
 
-class Ledger(models.Manager["Challenge"]):
-    """Reads the ledger where it is written: on a replica that is behind, a challenge begun just now is not there."""
+class WhereWritten(models.Manager[_Row]):
+    """Reads rows where they are written: on a replica that is behind, a challenge begun just now is not there."""
 
-    def get_queryset(self) -> models.QuerySet["Challenge"]:
+    def get_queryset(self) -> models.QuerySet[_Row]:
         """Every row."""
         found = super().get_queryset()
         return found if self._db else found.using(router.db_for_write(self.model))
+
+
+class Ledger(WhereWritten["Challenge"]):
+    """Every question that was asked."""
 
 
 class Challenge(models.Model):
@@ -110,6 +116,7 @@ class Challenge(models.Model):
             models.Index(fields=["user_pk", "action", "status"], name="authsignal_user_action"),
             models.Index(fields=["browser", "status"], name="authsignal_browser"),
             models.Index(fields=["created_at"], name="authsignal_created"),
+            models.Index(fields=["authsignal_id"], name="authsignal_known_as"),
             models.Index(fields=["credential", "action"], name="authsignal_credential"),
         )
         # The ledger is read in the admin, never written there.
@@ -157,6 +164,32 @@ class Challenge(models.Model):
         waiting = Challenge.objects.filter(pk=self.pk, status__in=[Status.OPEN, Status.REVIEW])
         if waiting.update(**values):
             self.reason = reason
+
+
+class Register(WhereWritten["SyncedUser"]):
+    """Every user that Authsignal was told of."""
+
+
+class SyncedUser(models.Model):
+    """A user as Authsignal was last told of them: the register behind `SYNC_USERS` and `authsignal_sync_users`.
+
+    Holds no address, only a keyed hash of what was told, so that a save which changes nothing costs no call. When the
+    user is deleted, the key goes and the row waits until the user is gone at Authsignal, too.
+    """
+
+    user_pk = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001 - many may have none
+    authsignal_id = models.CharField(max_length=512)
+    told = models.CharField(max_length=64, blank=True)
+    told_at = models.DateTimeField(null=True)
+
+    objects = Register()
+
+    class Meta:
+        indexes = (models.Index(fields=["authsignal_id"], name="authsignal_synced_id"),)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_pk or 'deleted'}"
 
 
 def revoke_open(user_pk: str) -> int:

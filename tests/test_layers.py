@@ -11,7 +11,8 @@ ROOT = Path(django_authsignal.__file__).parent
 LAYERS = {
     "edges": "decorators mixins middleware backends views urls admin apps receivers enforcement guards contrib "
     "management doctor reset_admin templatetags",
-    "flow": "flow steps ledger reviews session identity policy responses browser addresses binding signin notices "
+    "flow": "contact people "
+    "flow steps ledger reviews session identity policy responses browser addresses binding signin notices "
     "decision hints channel bearer limits usernameless "
     "methods authenticators break_glass resets deadlines pruning",
     "state": "models conf checks signals migrations token_views",
