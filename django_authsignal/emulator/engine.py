@@ -42,6 +42,7 @@ class Session:
     token: str = field(repr=False)
     expires: int | None = None  # Unix seconds; None when it came from no token
     device: str = ""  # of a pairing: the id that the phone's key will have
+    on_page: bool = False  # of a hosted page, which gives recovery codes on a page of their own
 
 
 @dataclass(frozen=True)

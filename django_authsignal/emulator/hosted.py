@@ -26,8 +26,7 @@ _CLIENT = "/v1/client/user-authenticators"
 @hosted
 def entry(request: HttpRequest, visit: Visit) -> HttpResponse:
     """Choose the page that this visit is for."""
-    action = visit.session.action
-    if action and action.redirect_to_settings and _lets_into_settings(visit):
+    if lands_in_settings(visit):
         return HttpResponseRedirect(visit.link("settings"))
     if over := closed(request, visit):
         return over
@@ -47,7 +46,7 @@ def with_key(key: ways.Key) -> Callable[[HttpRequest], HttpResponse]:
             return over
         if request.method == "POST":
             try:
-                return finished(request, visit, key.module.authenticate(visit.session, *posted(request, key)))
+                return finished(visit, key.module.authenticate(visit.session, *posted(request, key)))
             except Problem as problem:
                 error = key_error(problem)
         context = {"key": key, "options_url": f"{_CLIENT}/{key.path}/authentication-options", "error": error}
@@ -64,7 +63,7 @@ def with_app(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST":
         result = authenticator_app.verify(visit.session, request.POST.get("code", ""))
         if result.is_verified:
-            return finished(request, visit, result)
+            return finished(visit, result)
         error = code_error(result)
     return challenge_page(request, visit, "challenge_app", Method.AUTHENTICATOR_APP, {"error": error})
 
@@ -88,7 +87,7 @@ def with_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse]
             sent = True
             result = answer_of(sending, request, visit)
             if result.is_verified:
-                return finished(request, visit, result)
+                return finished(visit, result)
             error = code_error(result, link=sending.is_link)
         to = {"to": ways.masked(ways.newest_address(visit, sending.method, verified=True))}
         context = {
@@ -110,7 +109,7 @@ def with_recovery_code(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST":
         result = recovery_code.verify(visit.session, request.POST.get("code", ""))
         if result.is_verified:
-            return finished(request, visit, result)
+            return finished(visit, result)
         error = code_error(result)
     return challenge_page(request, visit, "challenge_recovery", Method.RECOVERY_CODE, {"error": error})
 
@@ -129,31 +128,44 @@ def answer_of(sending: ways.Sending, request: HttpRequest, visit: Visit) -> Veri
 
 
 def choose_page(request: HttpRequest, visit: Visit) -> HttpResponse:
-    """The list of ways to set up: three at once, the others on demand."""
-    offered = ways.to_enrol(visit)
-    if not offered:
+    """The list of ways to set up."""
+    offered = ways.to_choose_from(visit)
+    if not offered["ways"]:
         return _no_way(request, visit)
-    first, more = (offered[:3], offered[3:]) if len(offered) > 4 else (offered, [])
-    return page(request, "choose", visit, {"ways": first, "more": more, "first": not ways.has_any(visit)})
+    return page(request, "choose", visit, {**offered, "first": not ways.has_any(visit)})
 
 
-def finished(request: HttpRequest, visit: Visit, result: Verification, *, enrolled: str = "") -> HttpResponse:
-    """What follows a proof: recovery codes, the offer of a passkey, the settings, and at last the way back.
-
-    `enrolled`: the method that was set up just now.
-    """
+def finished(visit: Visit, result: Verification, *, enrolled: str = "") -> HttpResponse:
+    """The way on after a proof, as a page that can be reloaded and come back to. `enrolled`: the method set up now."""
     visit = visit.proved(result.access_token or visit.token)
-    action = visit.session.action
-    to_settings = bool(action and action.redirect_to_settings and _lets_into_settings(visit))
-    next_url = visit.link("settings") if to_settings else ""
-    if result.recovery_codes:
-        return page(request, "recovery_codes", visit, {"codes": "\n".join(result.recovery_codes), "next_url": next_url})
+    return HttpResponseRedirect(visit.link("finished", **({"enrolled": enrolled} if enrolled else {})))
+
+
+@hosted
+def what_follows(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """After a proof: recovery codes, the offer of a passkey, the settings, and at last the way back."""
+    action, enrolled = visit.session.action, ways.set_up_here(visit, request.GET.get("enrolled", ""))
+    if not enrolled and (action is None or action.state != State.CHALLENGE_SUCCEEDED):
+        return HttpResponseRedirect(visit.link("challenge"))
+    next_url = visit.link("settings") if lands_in_settings(visit) else ""
+    codes = recovery_code.give_owed(visit.session) if request.method == "GET" else []
+    if codes:
+        return page(request, "recovery_codes", visit, {"codes": "\n".join(codes), "next_url": next_url})
     if not enrolled and _wants_passkey(visit):
         return page(request, "uplift", visit, {"next_url": next_url, "enrol_url": visit.link("enrol-passkey")})
     if next_url:
         return HttpResponseRedirect(next_url)
-    stays = bool(enrolled) and not tenant.settings().hide_success_screen_on_enrollment
-    return page(request, "done", visit, {"stays": stays, "enrolled": ways.NAMES.get(enrolled, "")})
+    # Who reloads the page of the codes, or comes back to it, is told, and not hurried on.
+    given = recovery_code.were_given(visit.session)
+    stays = given or (bool(enrolled) and not tenant.settings().hide_success_screen_on_enrollment)
+    context = {"stays": stays, "enrolled": ways.NAMES.get(enrolled, ""), "codes_given": given}
+    return page(request, "done", visit, context)
+
+
+def lands_in_settings(visit: Visit) -> bool:
+    """True when the visitor goes to the settings before they leave."""
+    action = visit.session.action
+    return bool(action and action.redirect_to_settings and _lets_into_settings(visit))
 
 
 def posted(request: HttpRequest, key: ways.Key) -> list[object]:

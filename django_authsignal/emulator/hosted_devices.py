@@ -22,7 +22,7 @@ from django_authsignal.emulator.engine import Verification
 from django_authsignal.emulator.hosted import challenge_page, closed, finished
 from django_authsignal.emulator.hosted_enrol import enrol_page
 from django_authsignal.emulator.hosted_visit import Visit, hosted
-from django_authsignal.emulator.methods import device_challenge, qr_code, recovery_code
+from django_authsignal.emulator.methods import device_challenge, qr_code
 from django_authsignal.emulator.methods.device_challenge import CLAIMED, UNCLAIMED, Asker
 from django_authsignal.emulator.models import Authenticator, DeviceChallenge
 from django_authsignal.emulator.problems import Problem
@@ -43,7 +43,7 @@ def with_phone(phone: ways.Phone) -> _View:
         asked, do = device_challenge.newest(phone.method, visit.session), request.POST.get("do")
         if do == "collect":
             if done := _collected(asked):
-                return finished(request, visit, done)
+                return finished(visit, done)
             error = _ended(asked)
         if do == "ask" or (phone.on_sight and not _is_live(asked)):
             try:
@@ -121,13 +121,11 @@ def pairing_waits(phone: ways.Phone) -> _View:
 
 
 def _collected(asked: DeviceChallenge | None) -> Verification | None:
-    """The proof, for the first page that asks for it, with the recovery codes of a first enrolment."""
+    """The proof, for the first page that asks for it."""
     token = device_challenge.collect(asked) if asked else None
     if asked is None or token is None:
         return None
-    asked.refresh_from_db()
-    codes = recovery_code.owed(asked.authenticator) if asked.authenticator else []
-    return Verification(True, access_token=token, authenticator=asked.authenticator, recovery_codes=tuple(codes))
+    return Verification(True, access_token=token, authenticator=asked.authenticator)
 
 
 def _go_on(request: HttpRequest, visit: Visit, phone: ways.Phone) -> HttpResponse:
@@ -137,7 +135,7 @@ def _go_on(request: HttpRequest, visit: Visit, phone: ways.Phone) -> HttpRespons
             with suppress(Problem):  # asked too often: the next page has the button, and says so
                 phone.module.ask(_asker(request, visit))
         return HttpResponseRedirect(visit.link(f"challenge-{ways.PAGES[phone.method]}"))
-    return finished(request, visit, Verification(is_verified=True), enrolled=phone.method)
+    return finished(visit, Verification(is_verified=True), enrolled=phone.method)
 
 
 def _paired(visit: Visit, phone: ways.Phone, pairing: uuid.UUID | None) -> bool:

@@ -16,6 +16,7 @@ from django_authsignal.emulator.hosted import (
     code_error,
     finished,
     key_error,
+    lands_in_settings,
     posted,
     send_error,
 )
@@ -40,7 +41,7 @@ def enrol_key(key: ways.Key) -> Callable[[HttpRequest], HttpResponse]:
         if request.method == "POST":
             try:
                 result = key.module.register(visit.session, *posted(request, key))
-                return finished(request, visit, result, enrolled=key.method)
+                return finished(visit, result, enrolled=key.method)
             except Problem as problem:
                 error = key_error(problem)
         options = f"/v1/client/user-authenticators/{key.path}/registration-options"
@@ -56,7 +57,7 @@ def enrol_app(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method == "POST":
         result = authenticator_app.verify(visit.session, request.POST.get("code", ""))
         if result.is_verified:
-            return finished(request, visit, result, enrolled=Method.AUTHENTICATOR_APP)
+            return finished(visit, result, enrolled=Method.AUTHENTICATOR_APP)
         error = code_error(result)
     secret = _secret_on_show(visit, typed=request.method == "POST")
     uri = authenticator_app.otpauth_uri(visit.session.user, secret)
@@ -87,7 +88,7 @@ def enrol_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse
             sent = True
             result = answer_of(sending, request, visit)
             if result.is_verified:
-                return finished(request, visit, result, enrolled=sending.method)
+                return finished(visit, result, enrolled=sending.method)
             error = code_error(result, link=sending.is_link)
         context = {
             "sending": sending,
@@ -103,7 +104,8 @@ def enrol_sending(sending: ways.Sending) -> Callable[[HttpRequest], HttpResponse
 
 
 def enrol_page(request: HttpRequest, visit: Visit, template: str, context: Mapping[str, object]) -> HttpResponse:
-    return page(request, template, visit, {**context, "action_url": request.path, "choose_url": visit.link("enrol")})
+    choose_url = visit.link("settings" if lands_in_settings(visit) else "enrol")
+    return page(request, template, visit, {**context, "action_url": request.path, "choose_url": choose_url})
 
 
 def _secret_on_show(visit: Visit, *, typed: bool) -> str:

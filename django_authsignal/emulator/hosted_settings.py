@@ -48,7 +48,7 @@ def _list(request: HttpRequest, visit: Visit) -> HttpResponse:
     context = {
         "lines": lines,
         "changed": changed if changed in _CHANGED else "",
-        "add_url": visit.link("enrol") if ways.to_enrol(visit) else "",
+        **ways.to_choose_from(visit),
         "settings_url": request.path,
         "fixed": bool(lines) and not any(line["may_change"] or line["may_remove"] for line in lines),
     }

@@ -23,6 +23,7 @@ urlpatterns = [
     path("challenge/authenticator-app/", hosted.with_app, name="challenge-authenticator-app"),
     path("challenge/recovery-code/", hosted.with_recovery_code, name="challenge-recovery-code"),
     path("challenge/magic-link/waits/", hosted.link_waits, name="link-waits"),
+    path("challenge/finished/", hosted.what_follows, name="finished"),
     path("challenge/settings/", hosted_settings.settings, name="settings"),
     path("challenge/add/", hosted_enrol.choose, name="enrol"),
     path("challenge/add/authenticator-app/", hosted_enrol.enrol_app, name="enrol-authenticator-app"),

@@ -88,7 +88,7 @@ class Visit:
 
     def proved(self, token: str) -> Visit:
         """The same visit with the token that a proof gave."""
-        return replace(self, token=token, session=engine.open_token(token))
+        return replace(self, token=token, session=replace(engine.open_token(token), on_page=True))
 
     @property
     def told_on_leaving(self) -> str:
@@ -113,7 +113,7 @@ def hosted(view: View) -> Callable[[HttpRequest], HttpResponse]:
         given = request.POST if request.method == "POST" else request.GET
         token, state, referer = given.get("token", ""), given.get("state", ""), request.headers.get("Referer", "")
         try:
-            session = engine.open_token(token)
+            session = replace(engine.open_token(token), on_page=True)
             if session.action is None:
                 raise Problem(401, "unauthorized", "The token is of no action.")
         except Problem as problem:

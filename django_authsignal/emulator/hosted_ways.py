@@ -249,9 +249,21 @@ def to_enrol(visit: Visit) -> list[Way]:
     return [Way(m.value, visit.link(f"enrol-{PAGES[m]}"), NAMES[m], ENROL_TEXTS[m]) for m in methods]
 
 
+def to_choose_from(visit: Visit) -> dict[str, list[Way]]:
+    """The same for a page: three at once, the others on demand."""
+    offered = to_enrol(visit)
+    return {"ways": offered[:3], "more": offered[3:]} if len(offered) > 4 else {"ways": offered, "more": []}
+
+
 def has_any(visit: Visit) -> bool:
     """True once the user has a verified way of proof, whatever this action accepts."""
     return bool(engine.enrolled_methods(visit.session))
+
+
+def set_up_here(visit: Visit, method: str) -> str:
+    """`method` when this visit's action set it up, else ""."""
+    rows = Authenticator.objects.filter(user=visit.session.user, method=method, verified_at__isnull=False)
+    return method if method and rows.filter(enrolling_action=visit.session.action).exists() else ""
 
 
 def newest_address(visit: Visit, method: str, *, verified: bool) -> str:

@@ -86,6 +86,7 @@ CSRF_FAILURE_VIEW = "django_authsignal.emulator.dashboard.guard.forged"
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = "django_authsignal.emulator.formats"
 LANGUAGES = [
     ("en", "English"),
     ("de", "Deutsch"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from .authenticator import SoftwareAuthenticator
 from .conftest import App as AuthenticatorApp
-from .conftest import Emulator, enrol_passkey
+from .conftest import Emulator, enrol_passkey, start, stop
 from .hosted_browser import App, Visitor, add_passkey_device, visitor
 
 pytestmark = pytest.mark.e2e
@@ -131,8 +133,8 @@ def test_a_hostile_name_is_only_text(
     tracked = track("ALLOW", redirectToSettings=True, scope=MANAGE)
     assert post(emulator, tracked["token"], authenticator=mine["userAuthenticatorId"], do="rename", name=HOSTILE).ok
     visit.open(tracked["url"])
-    expect(visit.page.get_by_role("heading", level=2)).to_have_text(HOSTILE)
-    visit.page.locator("summary").click()
+    expect(visit.page.get_by_role("heading", level=2).first).to_have_text(HOSTILE)
+    visit.page.locator(".owned summary").click()
     visit.press("Remove")
     expect(visit.page.get_by_role("heading", level=1)).to_contain_text("onerror")
     assert visit.page.locator("main img, main script").count() == 0
@@ -162,14 +164,13 @@ def test_one_is_renamed_made_the_default_added_and_removed(
     visit.page.get_by_text("Change Authenticator app").click()
     visit.page.get_by_label("Name").fill("Work phone")
     visit.press("Save the name")
-    expect(visit.page.get_by_role("heading", level=2)).to_have_text("Work phone")
+    expect(visit.page.get_by_role("heading", level=2).first).to_have_text("Work phone")
     visit.page.get_by_text("Change Work phone").click()
     visit.press("Ask for this one first")
     expect(visit.page.get_by_role("status")).to_contain_text("asked for this one first")
     assert owned(emulator, user)[0]["isDefault"]
 
-    visit.follow("Add another way to prove it is you")
-    visit.follow("Passkey")
+    visit.follow("Passkey")  # no button in between
     visit.press("Create passkey")
     expect(visit.page.get_by_role("heading", level=1)).to_have_text("Your ways to prove it is you")
     assert len(owned(emulator, user)) == 2
@@ -180,6 +181,43 @@ def test_one_is_renamed_made_the_default_added_and_removed(
     visit.press("Remove")
     expect(visit.page.get_by_role("status")).to_have_text("It was removed.")
     assert [one["verificationMethod"] for one in owned(emulator, user)] == ["AUTHENTICATOR_APP"]
+
+
+def test_another_way_not_taken_leads_back_to_the_settings(
+    visit: Visitor, user_app: AuthenticatorApp, track: Callable[..., Any]
+) -> None:
+    visit.open(track("ALLOW", redirectToSettings=True, scope=MANAGE)["url"])
+    visit.follow("Passkey")
+    visit.follow("Choose another way")
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Your ways to prove it is you")
+
+
+@pytest.fixture(scope="module")
+def in_november(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    running = start(tmp_path_factory.mktemp("november"))
+    running.advance(datetime(2030, 11, 3, 12, tzinfo=UTC).timestamp() - time.time())
+    yield running
+    stop(running)
+
+
+@pytest.mark.parametrize(
+    ("locale", "day"),
+    [
+        ("en", "added Nov. 3, 2030"),
+        ("de", "3. November 2030"),
+        ("fr", "3 novembre 2030"),
+        ("es", "3 de noviembre de 2030"),
+        ("ja", "2030年11月3日"),
+        ("mi", "3 Whiringa-ā-rangi 2030"),
+    ],
+)
+def test_a_date_is_one_that_people_write(in_november: Emulator, user: str, locale: str, day: str) -> None:
+    address = f"{user}@example.com"
+    in_november.post(f"users/{user}/authenticators", {"verificationMethod": "EMAIL_OTP", "email": address})
+    tracked = in_november.track(
+        user, in_november.configure("ALLOW"), redirectToSettings=True, scope=MANAGE, locale=locale
+    )
+    assert day in requests.get(tracked["url"], timeout=10).text
 
 
 def test_the_first_enrolment_leads_to_the_settings_by_way_of_the_codes(

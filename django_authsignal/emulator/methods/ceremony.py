@@ -302,6 +302,7 @@ def _store(kind: Kind, session: Session, credential: dict[str, Any], verified: A
         with transaction.atomic():
             return Authenticator.objects.create(
                 user=session.user,
+                enrolling_action=session.action,
                 method=kind.method,
                 created_at=now,
                 verified_at=now,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 
+from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from django_authsignal.client.types import VerificationMethod
+from django_authsignal.client.types import State, VerificationMethod
 from django_authsignal.emulator import clock, engine, limits, tenant
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.models import Authenticator, EmulatedUser, RecoveryCode
@@ -27,12 +28,35 @@ def issue(user: EmulatedUser) -> list[str]:
     return codes
 
 
-def owed(row: Authenticator) -> list[str]:
-    """The codes of a first enrolment by pairing: they belong on the page that paired the phone, not on the phone."""
-    begun = row.enrolling_action
-    if begun is None or begun.was_enrolled or RecoveryCode.objects.filter(user=row.user).exists():
+def give_owed(session: Session) -> list[str]:
+    """The codes that a first enrolment on a page earned, once its user has proved something; [] ever after.
+
+    They are made when a page shows them and not before, so what nobody has seen is kept nowhere.
+    """
+    if not _are_owed(session):
         return []
-    return issue(row.user)
+    with transaction.atomic():
+        # Locked, and asked again: of two pages that ask at once, one gets them.
+        user = EmulatedUser.objects.select_for_update().filter(pk=session.user.pk).first()
+        return issue(user) if user and _are_owed(session) else []
+
+
+def were_given(session: Session) -> bool:
+    """True when the user's only way was set up in this session, and its codes were shown already."""
+    rows = list(Authenticator.objects.filter(user=session.user, verified_at__isnull=False)[:2])
+    only = len(rows) == 1 and rows[0].enrolling_action_id == (session.action.pk if session.action else None)
+    return only and RecoveryCode.objects.filter(user=session.user).exists()
+
+
+def _are_owed(session: Session) -> bool:
+    row = session.action
+    if row is None or row.state != State.CHALLENGE_SUCCEEDED or RecoveryCode.objects.filter(user=row.user).exists():
+        return False
+    mine = Authenticator.objects.filter(user=row.user, verified_at__isnull=False)
+    # Whoever has two was given them, or was enrolled by the server, which answers with them itself.
+    rows = list(mine.select_related("enrolling_action")[:2])
+    begun = rows[0].enrolling_action if len(rows) == 1 else None
+    return begun is not None and (begun == row or not begun.was_enrolled)
 
 
 def verify(session: Session, code: str) -> Verification:
