@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import uuid
+from collections.abc import Callable
 
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
@@ -39,10 +40,38 @@ def credential(request: HttpRequest) -> str:
 
 def presented(request: HttpRequest) -> str:
     """The same, before anybody was authenticated by it. A session wins: browsers send Authorization by themselves."""
-    header = request.META.get("HTTP_AUTHORIZATION", "")
+    header = getattr(request, "_authsignal_expected", "") or request.META.get("HTTP_AUTHORIZATION", "")
     if not header or (hasattr(request, "session") and request.session.get(SESSION_KEY)):
         return ""
     return digest("credential", header)
+
+
+def may_present(request: HttpRequest) -> bool:
+    """False for most requests: nothing came that a client could be known by."""
+    return "HTTP_AUTHORIZATION" in request.META or hasattr(request, "_authsignal_expected")
+
+
+def expect_credential(request: HttpRequest, value: str) -> None:
+    """Says what the view will authenticate by, where that is not the Authorization header."""
+    request._authsignal_expected = value  # type: ignore[attr-defined]
+
+
+def identify_by(request: HttpRequest, call: Callable[[], None]) -> None:
+    """Has a framework say who it found to come, once the gate needs to know: see `introduced`."""
+    request._authsignal_identify = call  # type: ignore[attr-defined]
+
+
+def introduced(request: HttpRequest) -> HttpRequest:
+    """The request, once a framework that authenticates by itself has put its user and credential on it."""
+    identify: Callable[[], None] | None = getattr(request, "_authsignal_identify", None)
+    if identify is not None:
+        identify()
+    return request
+
+
+def is_introduced(request: HttpRequest) -> bool:
+    """True when a framework has taken it upon itself to say who comes."""
+    return hasattr(request, "_authsignal_identify")
 
 
 def assume(request: HttpRequest, found: str) -> None:

@@ -12,7 +12,7 @@ from . import enforcement, steps
 from .client import ConfigurationError
 from .conf import is_sound
 from .enforcement import Requirement
-from .guards import adopt, guarded_urls, mark, rest_framework_guard
+from .guards import adopt, guarded_urls, mark, ninja_guard, rest_framework_guard
 from .policy import Bind, check_action
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -80,9 +80,10 @@ def marked(view: View, requirement: Requirement) -> View:
     """The view, marked for the middleware, and asking the gate by itself where the middleware did not."""
     if isinstance(view, tuple):
         return guarded_urls(view, lambda one: marked(one, requirement))
-    by_rest_framework = rest_framework_guard(view, requirement)
-    if by_rest_framework is not None:
-        return by_rest_framework  # type: ignore[no-any-return]
+    for guard in (rest_framework_guard, ninja_guard):
+        by_framework = guard(view, requirement)
+        if by_framework is not None:
+            return by_framework  # type: ignore[no-any-return]
     if iscoroutinefunction(view):
 
         @wraps(view)

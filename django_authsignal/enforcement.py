@@ -220,7 +220,7 @@ def gate(request: HttpRequest) -> RequestGate:
 
 def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
     """The signed-in user, or None."""
-    user = getattr(request, "user", None)
+    user = getattr(channel.introduced(request), "user", None)
     if user is None or not user.is_authenticated:
         return None
     # Django's request.user is a lazy wrapper, and each attribute read through it costs as much as a small call.
@@ -269,7 +269,7 @@ def prepare(request: HttpRequest) -> Steps[None]:
 
 def needs_preparing(request: HttpRequest) -> bool:
     """False for most requests: those of browsers without a binding cookie and of nobody's credential."""
-    return browser.is_known(request) or "HTTP_AUTHORIZATION" in request.META
+    return browser.is_known(request) or channel.may_present(request)
 
 
 def sign_in_question(

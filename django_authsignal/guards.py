@@ -1,5 +1,6 @@
 """Marks on views, and how they reach an included urlconf and a REST framework's views."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -60,6 +61,30 @@ def rest_framework_guard(view: Any, requirement: Requirement) -> Any:
     if api_view is None or not isinstance(cls, type) or not issubclass(cls, api_view):
         return None
     return import_string("django_authsignal.contrib.rest_framework.views.guarded")(view, requirement)
+
+
+def ninja_guard(target: Any, requirement: Requirement) -> Any:
+    """An operation of django-ninja, or a view it made, asking in its own idiom: there, too. Else None."""
+    if "ninja.operation" not in sys.modules or not _is_ninjas(target):
+        return None
+    return import_string("django_authsignal.contrib.ninja.decorators.guarded")(target, requirement)
+
+
+def _is_ninjas(target: Any) -> bool:
+    # An operation's function below `@api.post` is not known to be one yet: that is wrapped as any function.
+    bound = getattr(inspect.unwrap(target), "__self__", None)
+    return (
+        hasattr(target, "_ninja_operation")
+        or isinstance(bound, sys.modules["ninja.operation"].Operation)
+        or import_string("django_authsignal.contrib.ninja.doors.path_view_of")(target) is not None
+    )
+
+
+def take_over(request: HttpRequest, view: Any) -> bool:
+    """Before the view: True when a framework is to ask what is asked of it, knowing only inside who comes."""
+    if "ninja.operation" not in sys.modules:
+        return False
+    return bool(import_string("django_authsignal.contrib.ninja.doors.take_over")(request, view))
 
 
 def unwrapped(request: Any) -> Any:

@@ -12,7 +12,7 @@ from django.utils.cache import patch_cache_control
 from . import browser, enforcement, flow, steps
 from .decision import AuthsignalInterrupt
 from .decorators import SIGNED_IN
-from .guards import requirements_of
+from .guards import requirements_of, take_over
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -68,9 +68,10 @@ class AuthsignalMiddleware:
     def _process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
+        asks_inside = take_over(request, view)
         if enforcement.needs_preparing(request):
             steps.run(enforcement.prepare(request))
-        for requirement in requirements_of(view):
+        for requirement in () if asks_inside else requirements_of(view):
             answer = steps.run(enforcement.check(request, requirement))
             if answer is not None:
                 return answer
@@ -79,9 +80,10 @@ class AuthsignalMiddleware:
     async def _aprocess_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
+        asks_inside = take_over(request, view)
         if enforcement.needs_preparing(request):
             await steps.arun(enforcement.prepare(request))
-        for requirement in requirements_of(view):
+        for requirement in () if asks_inside else requirements_of(view):
             answer = await steps.arun(enforcement.check(request, requirement))
             if answer is not None:
                 return answer
