@@ -303,7 +303,7 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key == "EMULATOR":
         return None if value in (None, True, False) else (f"is {value!r}.", "Use None, True or False.")
     if key == "PUBLIC_BASE_URL":
-        return _origin_fault(value)
+        return origin_fault(value)
     return None
 
 
@@ -328,7 +328,7 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _origin_fault(value: Any) -> tuple[str, str] | None:
+def origin_fault(value: Any) -> tuple[str, str] | None:
     if value is None or callable(value):
         return None
     origins = [value] if isinstance(value, str) else value

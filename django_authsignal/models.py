@@ -193,10 +193,12 @@ class SyncedUser(models.Model):
 
 
 def revoke_open(user_pk: str) -> int:
-    """Closes every open challenge of a user: logout, deactivation, a changed authenticator. Returns how many."""
-    return Challenge.objects.filter(user_pk=user_pk, status__in=[Status.OPEN, Status.REVIEW]).update(
-        status=Status.REVOKED, closed_at=timezone.now(), return_to=""
-    )
+    """Closes every open challenge of a user: logout, deactivation, a changed authenticator. Returns how many.
+
+    A link of break glass stays: it began in no browser, and a sign-out is how somebody gets ready to use it.
+    """
+    waiting = Challenge.objects.filter(user_pk=user_pk, status__in=[Status.OPEN, Status.REVIEW])
+    return waiting.exclude(kind=Kind.BREAK_GLASS).update(status=Status.REVOKED, closed_at=timezone.now(), return_to="")
 
 
 def revoke_proofs(user_pk: str) -> int:

@@ -316,6 +316,20 @@ def authenticators_seen(request: HttpRequest, now: Mapping[str, str]) -> tuple[d
     return added, {key: method for key, method in known.items() if key not in now}
 
 
+# Links of break glass
+
+
+def hold_link(request: HttpRequest, link_id: uuid.UUID, secret: str) -> None:
+    """Writes that this browser came with a link, `secret` being the keyed hash of what the link holds."""
+    _write(request, link={"id": str(link_id), "secret": secret})
+
+
+def held_link(request: HttpRequest, link_id: uuid.UUID) -> str:
+    """The keyed hash that this browser came with; "" when it came with another link, or none."""
+    kept = _part(request, "link")
+    return str(kept.get("secret") or "") if kept.get("id") == str(link_id) else ""
+
+
 # The password and the login
 
 

@@ -33,4 +33,5 @@ urlpatterns = [
     path("callback/<uuid:challenge_id>/", _open(views.callback), name="callback"),
     path("status/", _open(views.status), name="status"),
     path("authenticators/", _open(views.authenticators), name="authenticators"),
+    path("break-glass/<uuid:link_id>/", _open(views.break_glass), name="break-glass"),
 ]

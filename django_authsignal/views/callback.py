@@ -10,7 +10,7 @@ from .. import flow, steps
 from .outcome import as_page
 
 
-def _take_token(request: HttpRequest) -> str | None:
+def take_token(request: HttpRequest) -> str | None:
     """The token, taken out of the request: whoever logs or reports this request later does not find it there."""
     token = request.GET.get("token")
     request.GET = QueryDict()
@@ -27,6 +27,6 @@ def _take_token(request: HttpRequest) -> str | None:
 @require_GET
 def callback(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     """Finishes a challenge. The token leaves the address bar by a redirect, whatever comes of it."""
-    token = _take_token(request)
+    token = take_token(request)
     finished = steps.run(flow.finish(request, challenge_id, token))
     return as_page(request, challenge_id, finished)
