@@ -1,6 +1,8 @@
 """The app: checks and receivers are registered here, by name, when Django is ready."""
 
-from django.apps import AppConfig
+from importlib import import_module
+
+from django.apps import AppConfig, apps
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.checks import Tags, register
 
@@ -27,3 +29,15 @@ class AuthsignalConfig(AppConfig):
         user_logged_in.connect(receivers.logged_in, dispatch_uid="authsignal.logged_in")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="authsignal.logged_out")
         signals.authenticators_changed.connect(notices.mail_owner, dispatch_uid="authsignal.mail_owner")
+        _register_ledger()
+
+
+def _register_ledger() -> None:
+    """Where the default admin site is made from our classes, their module cannot register on it when it is imported."""
+    config = apps.app_configs.get("admin")
+    # Without `default` it is a SimpleAdminConfig: nothing is discovered, and its developer registers by hand.
+    default_site = getattr(config, "default_site", "") if getattr(config, "default", False) else ""
+    if default_site and default_site != "django.contrib.admin.sites.AdminSite":
+        module = import_module("django_authsignal.admin")
+        if module.ledger_waits:
+            module.register_ledger()

@@ -2,7 +2,8 @@
 
 import inspect
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -145,6 +146,17 @@ def _takes_passwords(path: str) -> bool:
         names |= set(inspect.signature(method).parameters) if callable(method) else set()
     remote_user = "remote_user" in names
     return (isinstance(found, type) and issubclass(found, ModelBackend) and not remote_user) or "password" in names
+
+
+def unknown_doors(owner: type, keys: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:
+    """E006: a key of an admin's `challenge_actions` that opens no door, so that nothing is asked where it was meant."""
+    found: list[CheckMessage] = []
+    for key in sorted(set(keys) - set(known)):
+        close = get_close_matches(key, known, n=1)
+        text = f"challenge_actions of {owner.__module__}.{owner.__qualname__} names {key!r}, which is no door of it."
+        hint = f"Did you mean {close[0]!r}?" if close else f"Name one of: {', '.join(sorted(set(known)))}."
+        found.append(Error(text, hint=hint, obj=owner, id="authsignal.E006"))
+    return found
 
 
 def check_emulator(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -69,6 +69,8 @@ class RequestGate:
         self.guarded = False  # True when the middleware stands around the view
         #: The values that were proved for this request. A view reads these, never its own parse.
         self.bound: Mapping[str, Any] = EMPTY
+        #: What let this request in: the ids of the ledger's rows, by action. A record of yours can name them.
+        self.challenges: dict[str, str] = {}
 
     def require(self, action: str, *, max_age: int | None = None, bind: Bind = ()) -> None:
         """Returns when the user has a pass for the action; else raises ChallengeRequired or ActionBlocked."""
@@ -131,6 +133,8 @@ class RequestGate:
         if decision.passed:
             self.private = True
             self.bound = question.bound.values or self.bound
+            passed = flow.pass_for(self._request, question.user, question.policy, question.bound)
+            self._name(question.policy.action, passed, decision)
             return
         raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
 
@@ -152,11 +156,20 @@ class RequestGate:
         """True when this requirement was already answered for this request, by the middleware."""
         return requirement in self._answered
 
-    def note(self, requirement: Requirement, bound: Bound) -> None:
-        """Writes that a requirement was answered with a pass."""
+    def note(
+        self, requirement: Requirement, policy: Policy, bound: Bound, by: session.Pass | None, decided: Decision | None
+    ) -> None:
+        """Writes that a requirement was answered: by a pass, or by the gate's decision to let the request through."""
         self._answered.append(requirement)
         self.private = True
         self.bound = bound.values or self.bound
+        self._name(policy.action, by, decided)
+
+    def _name(self, action: str, by: session.Pass | None, decided: Decision | None) -> None:
+        if by is not None:
+            self.challenges[action] = by.id
+        elif decided is not None and decided.challenge_id:
+            self.challenges[action] = str(decided.challenge_id)
 
     def spend_ahead(self) -> None:
         """Spends, before the view and its transaction begin, every one-request pass that was given for this request.
@@ -313,11 +326,12 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     if user is None:
         return None if requirement.anonymous_passes else responses.respond(request, _anonymous(request, policy))
     bound = bound_of(request, user, policy)
-    if flow.peek(request, user, policy, bound):
-        own.note(requirement, bound)
+    passed = flow.pass_for(request, user, policy, bound)
+    if passed:
+        own.note(requirement, policy, bound, passed, None)
         return None
     if observing.enforcement(request, user, policy) != "on":
-        own.note(requirement, bound)
+        own.note(requirement, policy, bound, None, None)
         question = question_for(request, user, policy)
         if not own.lets_go_on(question):
             yield from flow.ask(request, question)
@@ -336,7 +350,7 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     decision = yield from flow.ask(request, question_for(request, user, policy))
     if not decision.passed:
         return responses.respond(request, decision)
-    own.note(requirement, bound)
+    own.note(requirement, policy, bound, flow.pass_for(request, user, policy, bound), decision)
     return None
 
 

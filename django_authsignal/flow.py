@@ -102,11 +102,16 @@ def ask_settings(request: HttpRequest, question: Question) -> Steps[Decision]:
 
 def peek(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> bool:
     """True when a pass answers already; reads the session and the request, nothing else. The way most requests go."""
+    return pass_for(request, user, policy, bound) is not None
+
+
+def pass_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> session.Pass | None:
+    """The pass that answers already, if there is one; for a proof of one request, the one that this request spent."""
     for item in getattr(request, "_authsignal_spent", ()):
         once = ledger.scope_of(request, policy, bound)
         if item.action == policy.action and session.fits(request, user, policy, item, bound.scope, once):
-            return True
-    return not policy.single_use and _find(request, user, policy, bound.scope) is not None
+            return item  # type: ignore[no-any-return]
+    return None if policy.single_use else _find(request, user, policy, bound.scope)
 
 
 def _find(

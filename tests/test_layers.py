@@ -18,6 +18,7 @@ LAYERS = {
     "state": "models conf checks signals migrations token_views",
     "client": "client",
 }
+LAYERS["edges"] += " admin_config"
 LAYERS["flow"] += " observing"
 LAYERS["state"] += " rollout"
 ORDER = list(LAYERS)

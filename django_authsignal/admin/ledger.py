@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from .models import Challenge
+from ..models import Challenge
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Challenge]
@@ -13,7 +13,6 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-@admin.register(Challenge)
 class ChallengeAdmin(_ModelAdmin):
     """Nobody edits the audit trail, superusers included."""
 
