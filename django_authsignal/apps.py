@@ -23,7 +23,6 @@ class AuthsignalConfig(AppConfig):
         register(checks.check_middleware, Tags.security)
         register(checks.check_backends, Tags.security)
         register(checks.check_emulator, Tags.security)
-        register(checks.check_sessions, Tags.security)
         register(checks.check_token_views, Tags.urls)
         register(checks.check_deployment, Tags.security, deploy=True)
         user_logged_in.connect(receivers.logged_in, dispatch_uid="authsignal.logged_in")

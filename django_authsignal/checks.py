@@ -173,14 +173,6 @@ def check_emulator(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return [Warning(text, hint=f"Start it: {emulator_command(settings)}", id="authsignal.W006")]
 
 
-def check_sessions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """W007: no browser that comes back from Authsignal brings its session."""
-    if django_settings.SESSION_COOKIE_SAMESITE != "Strict":
-        return []
-    text = 'SESSION_COOKIE_SAMESITE is "Strict", so browsers come back from Authsignal without their session.'
-    return [Warning(text, hint='Set it to "Lax", Django\'s default. No step-up ends otherwise.', id="authsignal.W007")]
-
-
 def check_token_views(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """W009: a view of the urlconf issues tokens, and the gate does not guard it."""
     if not getattr(django_settings, "ROOT_URLCONF", ""):

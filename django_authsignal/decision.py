@@ -1,9 +1,11 @@
 """The question, the gate's answer, and the two exceptions that carry it out of deep code."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 
@@ -62,6 +64,9 @@ class Decision:
     reason: str = ""
     hint: str = ""  # for the developer, shown only while the emulator is on
     signs_in: bool = False
+    resend: Sequence[str] | None = None  # the only fields that a waiting page may show again
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # what is bound, for the person to see
+    changed: tuple[str, ...] = ()  # names of bound fields that differ from what was proved for this request
     refused: str = ""  # why the result token that came with the request was no proof
 
     @property

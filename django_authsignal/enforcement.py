@@ -10,7 +10,19 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from . import addresses, bearer, browser, channel, flow, observing, responses, session, signin, steps
+from . import (
+    addresses,
+    bearer,
+    browser,
+    channel,
+    flow,
+    ledger,
+    observing,
+    responses,
+    session,
+    signin,
+    steps,
+)
 from .binding import SAFE_METHODS, Bound
 from .binding import read as read_bound
 from .client import ConfigurationError
@@ -349,9 +361,19 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
         return forged
     decision = yield from flow.ask(request, question_for(request, user, policy))
     if not decision.passed:
-        return responses.respond(request, decision)
+        return responses.respond(request, _for_the_page(request, decision, bound, requirement.resend))
     own.note(requirement, policy, bound, flow.pass_for(request, user, policy, bound), decision)
     return None
+
+
+def _for_the_page(
+    request: HttpRequest, decision: Decision, bound: Bound, resend: Sequence[str] | None = None
+) -> Decision:
+    """The decision with what only a page that keeps the form needs: the values, and which of them were changed."""
+    if request.method in SAFE_METHODS or decision.verdict is Verdict.DENY:
+        return decision
+    changed = ledger.changed(request, decision.action, bound) if bound.hashes else ()
+    return replace(decision, resend=resend, values=bound.values, changed=changed)
 
 
 def answer(request: HttpRequest, exc: AuthsignalInterrupt) -> Steps[HttpResponseBase]:
@@ -364,6 +386,7 @@ def answer(request: HttpRequest, exc: AuthsignalInterrupt) -> Steps[HttpResponse
         decision = yield from flow.ask(request, exc.question)
         if decision.passed:
             return _passed_late(request, exc.question, decision)
+        decision = _for_the_page(request, decision, exc.question.bound)
     return responses.respond(request, decision or Decision(Verdict.DENY, ""))
 
 

@@ -141,6 +141,12 @@ def spend(request: HttpRequest, question: Question) -> bool:
     return won
 
 
+def proved_ahead(request: HttpRequest, question: Question) -> bool:
+    """True when a proof for this one request waits already; nothing is spent."""
+    once = ledger.scope_of(request, question.policy, question.bound)
+    return _find(request, question.user, question.policy, question.bound.scope, once) is not None
+
+
 def may_start(request: HttpRequest) -> bool:
     """False for requests that no person waits for: HEAD, OPTIONS, prefetch, prerender, and images or beacons.
 

@@ -327,6 +327,19 @@ def scope_of(request: HttpRequest, policy: Policy, bound: Bound) -> str:
     return bound.scope if policy.single_use else request_scope(request, bound.scope)
 
 
+def changed(request: HttpRequest, action: str, bound: Bound) -> tuple[str, ...]:
+    """Names of the bound fields that differ from what this browser proved for the same form and has not used."""
+    holder = browser.current(request)
+    proved = Challenge.objects.filter(
+        status=Status.PROVED, single_use=True, browser=holder, action=action, method=request.method or ""
+    )
+    path = addresses.local(request, request.get_full_path())
+    row = proved.filter(path=path, expires_at__gt=timezone.now()).order_by("-created_at").first() if holder else None
+    if row is None or not isinstance(row.bound, dict):
+        return ()
+    return tuple(name for name, value in bound.hashes.items() if row.bound.get(name) != value)
+
+
 def decide(question: Question, verdict: Verdict, row: Challenge | None = None, **values: Any) -> Decision:
     return Decision(
         verdict=verdict,

@@ -135,14 +135,15 @@ def label_for(policy: Policy, values: Mapping[str, Any]) -> str:
     """The action in plain words for a person: its LABEL filled with what is to be proved. Unescaped text."""
     if policy.sign_in and not policy.label:
         return gettext("Sign in")
-    text = str(policy.label) or _words(policy.action)
+    text = str(policy.label) or words(policy.action)
     try:
         return _Plain().vformat(text, (), _Values(values))
     except ValueError:  # a translation with a brace too few; the setting itself was checked
         return text
 
 
-def _words(code: str) -> str:
+def words(code: str) -> str:
+    """An action code, or a field's name, as words for a person: "withdrawFunds" is "Withdraw funds"."""
     spaced = (
         "".join(f" {char.lower()}" if char.isupper() else char for char in code).replace("_", " ").replace("-", " ")
     )

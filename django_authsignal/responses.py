@@ -16,12 +16,15 @@ from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
-from . import addresses, browser, channel
+from . import addresses, browser, channel, resend
 from .binding import FORM_TYPES, SAFE_METHODS
 from .decision import Decision, Verdict
+from .policy import words
 
 STEP_UP_HEADER = 'Bearer error="insufficient_user_authentication"'
 SIMPLE_TYPES = (*FORM_TYPES, "text/plain", "")  # bodies that any site may send: Fetch standard, CORS-safelisted
+TAB = "tab"  # query parameter: the challenge's page was opened in a tab of its own
+STEP_UP_BY_SCRIPT = "Authsignal-Step-Up"  # header: a script of ours asked, which opens a dialog instead of leaving
 FRAMES = ("iframe", "frame", "embed", "object")
 # code, status, title of each problem+json answer
 PROBLEMS = {
@@ -132,7 +135,7 @@ def challenge_path(decision: Decision) -> str:
 
 
 def _challenge_page(request: HttpRequest, decision: Decision) -> HttpResponse:
-    if _in_frame(request):
+    if _in_frame(request) and request.method in SAFE_METHODS:
         # Authsignal's page refuses some frames and a framed sign-in teaches people to trust frames: go to the top.
         response = decided(request, "challenge", decision, status=401, url=challenge_path(decision), top=True)
         response["X-Frame-Options"] = "SAMEORIGIN"
@@ -142,13 +145,32 @@ def _challenge_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     if decision.signs_in and not request.user.is_authenticated:
         # A form's POST never redirects to another origin: form-action 'self' blocks it, 307 sends the password.
         return go(request, challenge_path(decision))
+    return _waiting_page(request, decision, "challenge", status=403)
+
+
+def _waiting_page(request: HttpRequest, decision: Decision, state: str, *, status: int) -> HttpResponse:
+    """The page that keeps a stopped form in the browser, or says why a form could not send it the same again."""
+    kept = resend.keep(request, decision.resend)
     # "Not now" must not lead to the page that would ask again at once.
     here = decision.return_to.partition("?")[0] == request.path
-    leave = "/" if here else decision.return_to
-    return decided(request, "waiting", decision, status=403, url=challenge_path(decision), leave_url=leave)
+    context: dict[str, Any] = {"leave_url": "/" if here else decision.return_to, "kept": kept, "state": state}
+    path = challenge_path(decision) if decision.challenge_id and state == "challenge" else ""
+    if kept.refused:
+        return decided(request, "again", decision, status=status, url=path, refused=kept.refused, **context)
+    context |= {"challenge_id": decision.challenge_id, "hosted_url": decision.url, "hint": decision.hint}
+    context["values"] = [(words(name), value) for name, value in decision.values.items()]
+    context["changed"] = [words(name) for name in decision.changed]
+    response = decided(request, "waiting", decision, status=status, url=f"{path}?{TAB}=1" if path else "", **context)
+    if _in_frame(request):
+        response["X-Frame-Options"] = "SAMEORIGIN"  # the form stood in that frame
+    return response
 
 
 def _review_page(request: HttpRequest, decision: Decision) -> HttpResponse:
+    if request.method not in SAFE_METHODS and not decision.signs_in:
+        if resend.keep(request, decision.resend).refused:
+            return go(request, challenge_path(decision))
+        return _waiting_page(request, decision, "review", status=403)
     if request.method not in SAFE_METHODS:
         return go(request, challenge_path(decision))
     return decided(request, "review", decision, status=403, url=challenge_path(decision))
@@ -165,6 +187,9 @@ def _developer_hint(reason: str) -> str:
 
 def _unreachable_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     retry = decision.return_to
+    unsafe = request.method not in SAFE_METHODS and not decision.signs_in
+    if unsafe and not resend.keep(request, decision.resend).refused:
+        return _waiting_page(request, decision, "unreachable", status=503)
     if decision.signs_in:
         retry = sign_in_url(decision.return_to)
     return decided(request, "unreachable", decision, status=503, retry_url=retry, hint=decision.hint)
@@ -215,6 +240,8 @@ def _htmx(request: HttpRequest, decision: Decision) -> HttpResponse:
     response = problem(request, decision)
     if decision.verdict is Verdict.SIGN_IN:
         response["HX-Redirect"] = sign_in_url(decision.return_to)
+    elif request.headers.get(STEP_UP_BY_SCRIPT) and decision.verdict is Verdict.CHALLENGE:
+        pass
     elif decision.challenge_id and decision.verdict in (Verdict.CHALLENGE, Verdict.REVIEW):
         response["HX-Redirect"] = challenge_path(decision)
     return response

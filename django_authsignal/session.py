@@ -80,6 +80,7 @@ class OpenChallenge:
     url: str
     token: str
     expires: float
+    tab: bool = False  # its page was opened in a tab of its own, which goes nowhere when it is proved
 
     def __repr__(self) -> str:
         return f"<OpenChallenge {self.id} {self.action}>"
@@ -282,12 +283,21 @@ def _read_open(item: Any) -> OpenChallenge | None:
         return None  # written by another version
     texts = (found.id, found.action, found.kind, found.user, found.scope, found.url, found.token)
     sound = all(isinstance(text, str) for text in texts) and isinstance(found.expires, int | float)
+    sound = sound and isinstance(found.tab, bool)
     return found if sound and _is_uuid(found.id) else None
 
 
 def open_challenge(request: HttpRequest, challenge_id: uuid.UUID) -> OpenChallenge | None:
     """One of them, by its id."""
     return next((item for item in open_challenges(request) if item.id == str(challenge_id)), None)
+
+
+def open_in_tab(request: HttpRequest, challenge_id: uuid.UUID) -> None:
+    """Writes that the page of an open challenge was opened in a tab of its own."""
+    kept = _part(request, "open")
+    item = open_challenge(request, challenge_id)
+    if item and not item.tab:
+        _write(request, open={**kept, item.id: {**asdict(item), "tab": True}})
 
 
 def forget(request: HttpRequest, challenge_id: uuid.UUID) -> None:

@@ -13,6 +13,7 @@ POLICY = "; ".join(
         "img-src 'self' data:",
         "font-src 'self'",
         "connect-src 'self'",
+        f"frame-src {settings.EMULATOR_URL}",  # its page, in our dialog
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",

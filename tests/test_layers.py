@@ -8,19 +8,72 @@ import pytest
 import django_authsignal
 
 ROOT = Path(django_authsignal.__file__).parent
+# One room a line.
 LAYERS = {
-    "edges": "decorators mixins middleware backends views urls admin apps receivers enforcement guards contrib "
-    "management doctor reset_admin templatetags",
-    "flow": "contact people "
-    "flow steps ledger reviews session identity policy responses browser addresses binding signin notices "
-    "decision hints channel bearer limits usernameless "
-    "methods authenticators break_glass resets deadlines pruning",
-    "state": "models conf checks signals migrations token_views",
-    "client": "client",
+    "edges": """
+        admin
+        admin_config
+        ahead
+        apps
+        backends
+        contrib
+        decorators
+        doctor
+        enforcement
+        guards
+        management
+        middleware
+        mixins
+        receivers
+        reset_admin
+        templatetags
+        urls
+        views
+    """,
+    "flow": """
+        addresses
+        authenticators
+        bearer
+        binding
+        break_glass
+        browser
+        channel
+        contact
+        deadlines
+        decision
+        flow
+        hints
+        identity
+        ledger
+        limits
+        methods
+        notices
+        observing
+        people
+        policy
+        pruning
+        resend
+        resets
+        responses
+        reviews
+        session
+        signin
+        steps
+        usernameless
+    """,
+    "state": """
+        checks
+        conf
+        migrations
+        models
+        rollout
+        signals
+        token_views
+    """,
+    "client": """
+        client
+    """,
 }
-LAYERS["edges"] += " admin_config"
-LAYERS["flow"] += " observing"
-LAYERS["state"] += " rollout"
 ORDER = list(LAYERS)
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # checks reads what every layer declares, to compare it with the settings; nothing but apps imports it.

@@ -13,10 +13,10 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from .. import addresses, browser, enforcement, flow, responses, reviews, session, signin, steps
+from .. import addresses, ahead, browser, enforcement, flow, responses, reviews, session, signin, steps
 from ..client import ConfigurationError
 from ..conf import get_settings
-from ..decision import Decision, Verdict
+from ..decision import Decision, Question, Verdict
 from ..flow import Finished
 from ..identity import get_user
 from ..models import Challenge, Kind, Status
@@ -67,13 +67,20 @@ def bad(request: HttpRequest, detail: str, status: int = 400) -> HttpResponse:
 @csrf_protect
 @require_POST
 def challenges(request: HttpRequest) -> HttpResponse:
-    """POST {"action", "returnTo"?}: begins a challenge of a registered action for the signed-in user."""
+    """POST {"action", "returnTo"?, "request"?}: begins a challenge for the signed-in user.
+
+    `request` is {"method", "path", "fields"}: what the page is about to send, so that the proof is one for that.
+    """
     try:
         body = body_of(request)
     except BadRequest as exc:
         return bad(request, str(exc))
     action = body.get("action")
-    if not isinstance(action, str) or action not in known_actions():
+    if not isinstance(action, str):
+        return bad(request, "Unknown action. Send one that AUTHSIGNAL['ACTIONS'] lists.")
+    if "request" in body:
+        return _begin_ahead(request, action, body)
+    if action not in known_actions():
         return bad(request, "Unknown action. Send one that AUTHSIGNAL['ACTIONS'] lists.")
     user = enforcement.signed_in_user(request)
     if user is None:
@@ -84,13 +91,39 @@ def challenges(request: HttpRequest) -> HttpResponse:
             request,
             "This action's proof belongs to one request. Send that request; it is answered with a challenge.",
         )
-    question = enforcement.question_for(request, user, policy)
+    return _begun(request, replace(enforcement.question_for(request, user, policy), return_to=_back(request, body)))
+
+
+def _back(request: HttpRequest, body: dict[str, Any]) -> str:
     asked = body.get("returnTo")
-    back = addresses.local(request, asked) if isinstance(asked, str) else ""
-    decision = steps.run(flow.ask(request, replace(question, return_to=back or "/")))
+    return (addresses.local(request, asked) if isinstance(asked, str) else "") or "/"
+
+
+def _begun(request: HttpRequest, question: Question) -> HttpResponse:
+    decision = steps.run(flow.ask(request, question))
     if decision.passed:
-        return as_json(request, {"action": action, "passed": True})
+        return as_json(request, {"action": decision.action, "passed": True})
     return responses.problem(request, decision)
+
+
+def _begin_ahead(request: HttpRequest, action: str, body: dict[str, Any]) -> HttpResponse:
+    """Begins the challenge of a request that is not sent yet; nothing is spent: that is for the request itself."""
+    try:
+        made = ahead.imagined(request, body["request"])
+        asked = ahead.requirement_for(made, action)
+        if asked is None:
+            return bad(request, "That address does not ask for this action. Send what its view asks for.")
+        user, policy = enforcement.signed_in_user(request), asked.policy()
+        if user is None:
+            return responses.problem(request, Decision(Verdict.SIGN_IN, action))
+        question = enforcement.question_for(made, user, policy)
+    except BadRequest as exc:
+        return bad(request, str(exc))
+    question = replace(question, return_to=_back(request, body))
+    waiting = policy.single_use and flow.proved_ahead(made, question)
+    answer = as_json(request, {"action": action, "passed": True}) if waiting else _begun(made, question)
+    ahead.hand_back(request, made)
+    return answer
 
 
 @sensitive_variables()
@@ -119,9 +152,12 @@ def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
     decision = flow.challenge_decision(request, row, label=label_for(get_policy(row.action), {}))
     if decision.verdict is Verdict.REVIEW:
         return responses.decided(request, "review", decision, status=200, url=request.path)
+    tab = responses.TAB in request.GET
     if row.status in (Status.PROVED, Status.SPENT) or _proved_in_another_tab(request, row):
-        onward = already(request, row)
-        return responses.page(request, "proved", {"label": decision.label, "action": row.action, "return_to": onward})
+        about = {"label": decision.label, "action": row.action, "tab": tab, "challenge_id": row.pk}
+        return responses.page(request, "proved", {**about, "return_to": already(request, row)})
+    if tab:
+        session.open_in_tab(request, row.pk)
     reason = request.GET.get("reason", "")
     reason = reason if reason in REASONS else ""
     waiting = decision.verdict is Verdict.CHALLENGE and decision.url and reason in GO_ON

@@ -15,7 +15,7 @@ from ..models import Challenge, Kind, Status
 from ..policy import label_for
 
 
-def as_page(request: HttpRequest, challenge_id: uuid.UUID, finished: Finished) -> HttpResponse:
+def as_page(request: HttpRequest, challenge_id: uuid.UUID, finished: Finished, *, tab: bool = False) -> HttpResponse:
     """Sends the browser on: signed in, back to where it was asked, or to the challenge's own page saying why not."""
     row = finished.row
     if not finished.ok or row is None:
@@ -23,6 +23,9 @@ def as_page(request: HttpRequest, challenge_id: uuid.UUID, finished: Finished) -
         return responses.go(request, f"{why}?{urlencode({'reason': finished.reason})}")
     if finished.already:
         return responses.go(request, already(request, row))
+    if tab and not row.signs_in:
+        # The form waits in the tab that opened this one: here there is nothing to go on with.
+        return responses.go(request, f"{reverse('authsignal:challenge', args=[challenge_id])}?{responses.TAB}=1")
     return go_on(request, row, finished)
 
 

@@ -142,6 +142,13 @@ class Person:
         expect(self.page.locator("#recovery-codes")).to_be_visible()
         self.click("I have saved them")
 
+    def use_passkey_in_dialog(self) -> None:
+        """Proves it in the dialog that our page opens by itself."""
+        inside = self.page.frame_locator("dialog iframe")
+        self.clicks += 1
+        inside.get_by_role("button", name="Use passkey").click()
+        expect(self.page.locator("dialog")).to_have_count(0)
+
     def use_passkey(self) -> None:
         self.at_the_proof()
         # Until the page is left, so that a second proof right after this one is not asked of the same page.

@@ -123,7 +123,7 @@ def test_an_unsafe_request_is_stopped_and_leads_back(adas, colour):
     page = adas.post(f"{colour}withdraw/", {"amount": "1"}, headers={"Referer": "http://testserver/withdraw/form/"})
     row = newest()
     assert page.status_code == 403
-    assert page.context["url"] == reverse("authsignal:challenge", args=[row.pk])
+    assert page.context["url"] == reverse("authsignal:challenge", args=[row.pk]) + "?tab=1"
     assert adas.prove(row).headers["Location"] == "/withdraw/form/"
     assert adas.post(f"{colour}withdraw/").content == b"withdrawn"
 

@@ -143,13 +143,6 @@ def test_no_gated_backend_is_a_warning(settings):
     assert isinstance(found()["authsignal.W005"], Warning)
 
 
-def test_a_session_cookie_that_does_not_come_back_from_authsignal_is_a_warning(settings):
-    settings.SESSION_COOKIE_SAMESITE = "Strict"
-    item = found()["authsignal.W007"]
-    assert isinstance(item, Warning)
-    assert '"Lax"' in item.hint
-
-
 def test_an_emulator_that_does_not_answer_is_a_warning_naming_the_command(settings):
     settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": "http://localhost:1/v1"}
     command = "python -m django_authsignal.emulator --default-outcome CHALLENGE --port 1"
