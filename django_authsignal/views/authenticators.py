@@ -45,7 +45,10 @@ class Line:
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def authenticators(request: HttpRequest) -> HttpResponseBase:
-    """GET lists them; POST `remove=<id>` removes one, POST `add=1` goes to Authsignal's own page to add one."""
+    """GET lists them, or with `remove=<id>` asks whether that one is to go; POST `remove=<id>` removes it.
+
+    POST `add=1` goes to Authsignal's own page to add one.
+    """
     # Every method is named: with a MAX_AGE of 0 a requirement would ask of unsafe methods only, and GET lists them.
     requirement = Requirement(action=get_settings().MANAGE_ACTION, methods=HTTP_METHODS)
     refused = steps.run(enforcement.check(request, requirement))
@@ -54,8 +57,9 @@ def authenticators(request: HttpRequest) -> HttpResponseBase:
     try:
         if request.method == "POST" and "add" in request.POST:
             return _add(request)
-        chosen = request.POST.get("remove") if request.method == "POST" else None
-        return _remove(request, chosen) if chosen else _list(request)
+        if request.method == "POST":
+            return _remove(request, request.POST["remove"]) if request.POST.get("remove") else _list(request)
+        return _ask_to_remove(request, request.GET["remove"]) if request.GET.get("remove") else _list(request)
     except AuthsignalError as exc:
         logger.error("Authsignal could not be asked about authenticators: %s", exc)
         here = reverse("authsignal:authenticators")
@@ -86,16 +90,30 @@ def _line(item: Authenticator, *, removable: bool) -> Line:
     )
 
 
+def _ask_to_remove(request: HttpRequest, authenticator_id: str) -> HttpResponse:
+    """A page that asks once more: it needs no script, and a slip of the finger removes nothing."""
+    own = authenticators_of(request, request.user)  # type: ignore[arg-type]
+    chosen = next((item for item in own if item.user_authenticator_id == authenticator_id), None)
+    if chosen is None or is_last(own, chosen):
+        return _not_removed(request, "last" if chosen else "unknown")
+    context = {"authenticator": _line(chosen, removable=True), "list_url": reverse("authsignal:authenticators")}
+    return responses.page(request, "authenticator_remove", context)
+
+
+def _not_removed(request: HttpRequest, reason: str) -> HttpResponse:
+    text, status = {
+        "unknown": (gettext("That was not among your ways to prove it is you. Nothing was removed."), 404),
+        "last": (gettext("This is the last way you have. Add another one first."), 409),
+        "busy": (gettext("Another one is just being removed. Nothing was done; try again in a minute."), 409),
+        "refused": (gettext("It could not be removed. Try again in a minute."), 502),
+    }[reason]
+    return _list(request, error=text, status=status)
+
+
 def _remove(request: HttpRequest, authenticator_id: str) -> HttpResponse:
     removal = remove(request, request.user, authenticator_id)  # type: ignore[arg-type]
     if removal.reason:
-        text, status = {
-            "unknown": (gettext("That was not among your ways to prove it is you. Nothing was removed."), 404),
-            "last": (gettext("This is the last way you have. Add another one first."), 409),
-            "busy": (gettext("Another one is just being removed. Nothing was done; try again in a minute."), 409),
-            "refused": (gettext("It could not be removed. Try again in a minute."), 502),
-        }[removal.reason]
-        return _list(request, error=text, status=status)
+        return _not_removed(request, removal.reason)
     said = gettext("Removed: %(name)s. What was proved with it no longer counts.")
     return _list(request, said % {"name": label_of(removal.method)})
 

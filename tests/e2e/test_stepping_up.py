@@ -192,7 +192,7 @@ def test_authenticators_are_listed_added_and_removed_but_for_the_last(ada: Perso
     ada.use_passkey()
     ada.at_the_bank("/authsignal/authenticators/")
     ada.is_told("Passkey")
-    remove = ada.page.get_by_role("button", name="Remove")
+    remove = ada.page.get_by_role("link", name="Remove")
     expect(remove).to_have_count(0)
     ada.click("Add another way")
     ada.at_the_proof()
@@ -203,6 +203,10 @@ def test_authenticators_are_listed_added_and_removed_but_for_the_last(ada: Perso
     ada.is_told("Authenticator app")
     expect(remove).to_have_count(2)
     ada.click("Remove Passkey")
+    ada.click("Keep it")
+    expect(remove).to_have_count(2)
+    ada.click("Remove Passkey")
+    ada.click("Remove")
     ada.is_told("Removed: Passkey")
     expect(remove).to_have_count(0)
     ada.open("/account/withdraw/")
@@ -247,6 +251,7 @@ def test_without_javascript_a_proof_can_be_left_and_ways_added_and_removed(perso
     new.click("Done")
     new.at_the_bank("/authsignal/authenticators/")
     new.click("Remove Code by e-mail")
+    new.click("Remove")
     new.is_told("Removed: Code by e-mail")
 
 

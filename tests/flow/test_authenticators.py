@@ -45,6 +45,49 @@ def test_removing_one_drops_passes_and_open_challenges(manager, ada, authsignal)
     assert manager.get(URL).status_code == 302
 
 
+def test_a_page_asks_before_one_is_removed(manager, ada, authsignal):
+    _, chosen = ids(authsignal, ada)
+    page = manager.get(URL, {"remove": chosen})
+    assert page.status_code == 200
+    assert b"Remove Code by e-mail?" in page.content
+    assert f'name="remove" value="{chosen}"' in page.content.decode()
+    assert len(ids(authsignal, ada)) == 2
+
+
+def test_the_list_leads_to_that_page_and_holds_no_button_that_removes(manager, ada, authsignal):
+    page = manager.get(URL).content.decode()
+    assert all(f'href="?remove={one}"' in page for one in ids(authsignal, ada))
+    assert 'name="remove"' not in page
+
+
+def test_that_page_survives_the_proof_it_asks_for(adas, ada, authsignal):
+    from django_authsignal.client import Client
+
+    client = Client("key", transport=authsignal)
+    client.enroll_verified_authenticator(str(ada.pk), verification_method="EMAIL_OTP", email="ada@example.com")
+    mine = next(iter(client.get_authenticators(str(ada.pk)))).user_authenticator_id
+    adas.get(URL, {"remove": mine})
+    assert adas.prove().headers["Location"] == f"{URL}?remove={mine}"
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("asked", ["", "unknown", "<script>", "\0", "x" * 3000])
+def test_that_page_is_of_ones_own_only(manager, bob, authsignal, asked):
+    enrolled = authsignal.client.enroll_verified_authenticator(str(bob.pk), verification_method="SMS")
+    asked = asked or enrolled.authenticator.user_authenticator_id
+    page = manager.get(URL, {"remove": asked})
+    assert page.status_code == 404
+    assert b"Nothing was removed" in page.content
+    assert b'name="remove"' not in page.content
+
+
+def test_the_last_one_is_not_asked_about(manager, ada, authsignal):
+    left, gone = ids(authsignal, ada)
+    manager.post(URL, {"remove": gone})
+    manager.step_up(URL)
+    assert manager.get(URL, {"remove": left}).status_code == 409
+
+
 def test_the_page_says_what_was_removed(manager, ada, authsignal):
     page = manager.post(URL, {"remove": ids(authsignal, ada)[1]})
     assert page.context["notice"] == "Removed: Code by e-mail. What was proved with it no longer counts."
