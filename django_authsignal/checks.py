@@ -4,6 +4,7 @@ import inspect
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,10 +12,11 @@ from django.conf import settings as django_settings
 from django.contrib.auth.backends import ModelBackend
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.template import engines
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
-from . import token_views
+from . import token_views, usernameless
 from .backends import AuthsignalBackendMixin
 from .client import ConfigurationError
 from .conf import EMULATOR_COMMAND, EMULATOR_PREFIX, Settings, emulator_command, get_settings, problems
@@ -186,6 +188,28 @@ def check_token_views(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         Warning(f"{found.route} issues tokens without the gate: {found.name}.", hint=found.fix, id="authsignal.W009")
         for found in token_views.unguarded(patterns, sessions_are_asked=sessions_are_asked)
     ]
+
+
+PASSKEY_TAG = "authsignal_passkey_autofill"
+
+
+def check_passkeys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W008: a template of the project offers passkeys, and the page will show none."""
+    settings = _settings()
+    fault = usernameless.unavailable(settings.TENANT_ID) if settings else ""
+    place = next(_templates_with(PASSKEY_TAG), None) if fault else None
+    if place is None:
+        return []
+    text = f"{place} has {{% {PASSKEY_TAG} %}}, which will show nothing."
+    return [Warning(text, hint=fault, id="authsignal.W008")]
+
+
+def _templates_with(tag: str) -> Iterator[Path]:
+    own = Path(__file__).parent
+    folders = {Path(folder) for engine in engines.all() for folder in engine.template_dirs}
+    for path in (path for folder in sorted(folders) for path in sorted(folder.rglob("*.html"))):
+        if own not in path.parents and path.is_file() and tag.encode() in path.read_bytes():
+            yield path
 
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -47,10 +47,10 @@ class Offer:
     expires_in: int  # seconds
 
 
-def unavailable(request: HttpRequest) -> str:
-    """Why nobody can sign in by a passkey alone, ending with the fix; "" when they can."""
+def unavailable(tenant: object) -> str:
+    """Why nobody can sign in by a passkey alone at this tenant, ending with the fix; "" when they can."""
     ours = get_settings()
-    if not option("TENANT_ID", request):
+    if not tenant:
         return "AUTHSIGNAL has no TENANT_ID, which browsers name to Authsignal. Set it from Authsignal's portal."
     if ours.USER_ID is not None and ours.USER_FROM_ID is None:
         return "AUTHSIGNAL has a USER_ID and no USER_FROM_ID, so nobody knows whose passkey it is. Set the reverse too."

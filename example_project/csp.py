@@ -12,7 +12,7 @@ POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self' data:",
         "font-src 'self'",
-        "connect-src 'self'",
+        f"connect-src 'self' {settings.EMULATOR_URL}",  # the Client API, for passkeys
         f"frame-src {settings.EMULATOR_URL}",  # its page, in our dialog
         "form-action 'self'",
         "base-uri 'none'",

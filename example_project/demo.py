@@ -131,7 +131,9 @@ def _run(ports: Ports, children: list[Child], stop: threading.Event) -> None:
 
 def _emulator_arguments(ports: Ports) -> tuple[str, ...]:
     database = f"sqlite:///{STATE / 'emulator.sqlite3'}"
-    return ("django_authsignal.emulator", "--port", str(ports.emulator), "--database", database)
+    # The bank's sign-in page asks for passkeys by itself.
+    origin = ("--origin", ports.bank_url)
+    return ("django_authsignal.emulator", "--port", str(ports.emulator), "--database", database, *origin)
 
 
 def _start(child: Child, url: str, children: list[Child], stop: threading.Event, http: requests.Session) -> None:

@@ -77,7 +77,7 @@ LAYERS = {
 ORDER = list(LAYERS)
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # checks reads what every layer declares, to compare it with the settings; nothing but apps imports it.
-EXCEPTIONS = {("checks", "backends"), ("models", "identity")}
+EXCEPTIONS = {("checks", "backends"), ("checks", "usernameless"), ("models", "identity")}
 
 
 def imports(path):

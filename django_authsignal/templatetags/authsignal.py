@@ -1,8 +1,11 @@
-"""`{% load authsignal %}`: the script that proves first, for templates of yours and ours. No network, no query."""
+"""`{% load authsignal %}`: the script that proves first, passkeys, what is proved. No tag makes a call or a query."""
 
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
@@ -12,6 +15,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from .. import addresses, usernameless
+from ..client import ConfigurationError
+from ..conf import option
+from ..enforcement import RequestGate, gate, signed_in_user
+from ..policy import check_action
+
+logger = logging.getLogger("django_authsignal")
 register = template.Library()
 
 
@@ -49,3 +59,60 @@ def authsignal_script(context: template.Context) -> SafeString:
         static("authsignal/authsignal.js"),
         format_html_join("", ' data-{}="{}"', told.items()),
     )
+
+
+def _gate(context: template.Context, tag: str, action: Any) -> RequestGate:
+    request = request_of(context, tag)
+    try:
+        check_action(action)
+    except ConfigurationError as exc:
+        # A variable that is not there arrives as "", which must not answer for another action.
+        raise ConfigurationError(f"{{% {tag} %}}: {exc} Put its code in quotes, or check the variable.") from exc
+    found = gate(request)
+    if signed_in_user(request) is not None:
+        found.private = True  # it says what one user proved: no shared cache may show it to the next
+    return found
+
+
+@register.simple_tag(takes_context=True)
+def authsignal_passed(context: template.Context, action: str, max_age: int | None = None) -> bool:
+    """True while the user has a pass for the action: `{% authsignal_passed "withdrawFunds" as passed %}`.
+
+    Raises ConfigurationError for what is no action code, and for a `max_age` wider than the policy's.
+    """
+    return _gate(context, "authsignal_passed", action).passed(action, max_age)
+
+
+@register.simple_tag(takes_context=True)
+def authsignal_seconds_left(context: template.Context, action: str) -> int | None:
+    """Seconds that the action's pass still counts; 0 without one, None for as long as the session."""
+    return _gate(context, "authsignal_seconds_left", action).seconds_left(action)
+
+
+@register.simple_tag
+def authsignal_authenticators_url() -> str:
+    """Where the signed-in user sees, adds and removes their ways of proof."""
+    return reverse("authsignal:authenticators")
+
+
+@register.inclusion_tag("authsignal/passkey.html", takes_context=True)
+def authsignal_passkey_autofill(
+    context: template.Context, next_page: str = "", button_class: str = ""
+) -> Mapping[str, Any]:
+    """A button that signs in by a passkey alone, and passkeys in the autofill of the page's name field.
+
+    Put it outside the page's own form, and `autocomplete="username webauthn"` on the name field. `next_page`: where to
+    go; by default the `next` that the page itself was asked for. Nothing is shown where it is not set up: the log says
+    why, and, under DEBUG, the page.
+    """
+    request = request_of(context, "authsignal_passkey_autofill")
+    fault = usernameless.unavailable(option("TENANT_ID", request))
+    if fault:
+        logger.error("{%% authsignal_passkey_autofill %%} shows nothing. %s", fault)
+    asked = next_page or context.get("next") or request.GET.get("next")
+    return {
+        "fault": fault,
+        "hint": fault if settings.DEBUG else "",
+        "next": addresses.local(request, asked if isinstance(asked, str) else ""),
+        "button_class": button_class or "authsignal-button authsignal-quiet",
+    }

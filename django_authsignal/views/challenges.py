@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from .. import addresses, ahead, browser, enforcement, flow, responses, reviews, session, signin, steps
+from .. import addresses, ahead, browser, enforcement, flow, observing, responses, reviews, session, signin, steps
 from ..client import ConfigurationError
 from ..conf import get_settings
 from ..decision import Decision, Question, Verdict
@@ -242,16 +242,29 @@ def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
 
 @require_GET
 def status(request: HttpRequest) -> HttpResponse:
-    """GET ?action=…: will this user be asked for it now? No network, nothing begins."""
-    action = request.GET.get("action", "")
+    """GET ?action=…&maxAge=…: will this user be asked for it now, and how long does their pass last? No network.
+
+    `asked` False without `passed`: ENFORCE stops nobody. What Authsignal would say, an ALLOW or a BLOCK, is not known.
+    """
+    action, max_age = request.GET.get("action", ""), request.GET.get("maxAge")
     if action not in known_actions():
         return bad(request, "Unknown action. Ask for one that AUTHSIGNAL['ACTIONS'] lists.")
+    if max_age is not None and not (max_age.isascii() and max_age.isdigit() and len(max_age) < 11):
+        return bad(request, "maxAge is no number. Send whole seconds.")
     try:
-        passed = enforcement.gate(request).passed(action)
-    except ConfigurationError as exc:
+        policy = enforcement.policy_of(action, max_age=None if max_age is None else int(max_age))
+        user = enforcement.signed_in_user(request)
+        question = None if user is None else enforcement.question_for(request, user, policy)
+    except (ConfigurationError, BadRequest) as exc:
         return bad(request, str(exc))
-    left = enforcement.gate(request).seconds_left(action) if passed else 0
-    return as_json(request, {"action": action, "passed": passed, "secondsLeft": left, "open": _open(request, action)})
+    passed, asked = False, True
+    left: int | None = 0
+    if question is not None:
+        passed = flow.peek(request, question.user, policy, question.bound)
+        left = flow.seconds_left(request, question.user, policy, question.bound) if passed else 0
+        asked = not passed and observing.enforcement(request, question.user, policy) == "on"
+    told = {"action": action, "signedIn": question is not None, "passed": passed, "asked": asked}
+    return as_json(request, {**told, "secondsLeft": left, "open": _open(request, action)})
 
 
 def _open(request: HttpRequest, action: str) -> list[str]:

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from .. import addresses, responses, steps, usernameless
+from ..conf import option
 from ..flow import Finished
 from .challenges import as_json, bad, body_of
 from .outcome import already, failed, status_of
@@ -28,7 +29,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     """GET: what to ask Authsignal's Client API for. POST `token`, `nonce`, `next`, as a form or JSON: signs in."""
     if request.method == "POST":
         return _finish(request)
-    fault = usernameless.unavailable(request)
+    fault = usernameless.unavailable(option("TENANT_ID", request))
     if fault:
         logger.error("Nobody can sign in by a passkey alone. %s", fault)
         return bad(request, fault if settings.DEBUG else "Signing in by a passkey is not set up here.", 404)

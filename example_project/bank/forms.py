@@ -17,6 +17,7 @@ class SignInForm(AuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
+        self.fields["username"].widget.attrs["autocomplete"] = "username webauthn"
         if self.initial.get("password"):
             self.fields["password"].widget.render_value = True
 

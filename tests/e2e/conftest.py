@@ -77,6 +77,10 @@ def crowd(demo: Demo, chromium: Browser) -> Iterator[Callable[..., Person]]:
         )
         context.set_default_timeout(10_000)
         context.add_init_script(WATCH)
+        # The virtual device answers a pending autofill by itself, and who means to type would be signed in already.
+        context.add_init_script(
+            "if (window.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = async () => false"
+        )
         page = context.new_page()
         new = Person(
             page,

@@ -185,3 +185,37 @@ def test_check_ids_are_unique_to_one_fault_each():
     source = Path(django_authsignal.checks.__file__).read_text()
     ids = re.findall(r'id="(authsignal\.[EW]\d+)"', source)
     assert len(ids) - len(set(ids)) == 0
+
+
+PASSKEYS = "{% load authsignal %}{% authsignal_passkey_autofill %}"
+
+
+@pytest.fixture
+def offering_passkeys(settings, tmp_path):
+    (tmp_path / "registration").mkdir()
+    (tmp_path / "registration" / "login.html").write_text(PASSKEYS)
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+
+
+@pytest.mark.usefixtures("offering_passkeys")
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ({}, "TENANT_ID"),
+        ({"TENANT_ID": "t", "USER_ID": lambda user: "u"}, "USER_FROM_ID"),
+        ({"TENANT_ID": "t", "PASSWORDLESS_METHODS": ["SMS"]}, "PASSWORDLESS_METHODS"),
+    ],
+)
+def test_a_page_that_offers_passkeys_in_vain_is_a_warning(settings, written, named):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, **written}
+    item = found()["authsignal.W008"]
+    assert isinstance(item, Warning)
+    assert "login.html" in item.msg
+    assert named in item.hint
+
+
+@pytest.mark.usefixtures("offering_passkeys")
+@pytest.mark.parametrize("tenant", ["tenant", lambda request: "tenant"])
+def test_a_page_that_offers_passkeys_with_a_tenant_is_no_finding(settings, tenant):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "TENANT_ID": tenant}
+    assert found() == {}
