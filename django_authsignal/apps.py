@@ -1,10 +1,13 @@
 """The app: checks and receivers are registered here, by name, when Django is ready."""
 
 from importlib import import_module
+from typing import Any
 
 from django.apps import AppConfig, apps
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.checks import Tags, register
+from django.db.models.signals import post_delete, post_save
 
 
 class AuthsignalConfig(AppConfig):
@@ -28,6 +31,14 @@ class AuthsignalConfig(AppConfig):
         register(checks.check_deployment, Tags.security, deploy=True)
         user_logged_in.connect(receivers.logged_in, dispatch_uid="authsignal.logged_in")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="authsignal.logged_out")
+        for model in filter(_is_user, apps.get_models(include_swapped=True)):
+            # By model: a receiver of every model's deletions would make Django fetch all rows it deletes.
+            post_save.connect(receivers.user_saved, sender=model, dispatch_uid="authsignal.user_saved")
+            post_delete.connect(receivers.user_deleted, sender=model, dispatch_uid="authsignal.user_deleted")
+        if apps.is_installed("allauth.account"):
+            address = apps.get_app_config("account").get_model("EmailAddress")
+            post_save.connect(receivers.address_saved, sender=address, dispatch_uid="authsignal.address_saved")
+            post_delete.connect(receivers.address_saved, sender=address, dispatch_uid="authsignal.address_saved")
         signals.authenticators_changed.connect(notices.mail_owner, dispatch_uid="authsignal.mail_owner")
         _register_ledger()
 
@@ -41,3 +52,10 @@ def _register_ledger() -> None:
         module = import_module("django_authsignal.admin")
         if module.ledger_waits:
             module.register_ledger()
+
+
+def _is_user(model: Any) -> bool:
+    """True for the user model, its proxies and what extends it; and for other ones, which a test may swap in."""
+    from django.contrib.auth.base_user import AbstractBaseUser  # noqa: PLC0415 - models exist only now
+
+    return issubclass(model, (AbstractBaseUser, get_user_model()))

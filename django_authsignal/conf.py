@@ -65,6 +65,7 @@ class Settings:
     USER_ID_SECRET: str = field(default="", repr=False)  # for identity.opaque_id; never to be changed
     VERIFIED_EMAIL: Dotted = None  # callable(user) -> str or None
     VERIFIED_PHONE: Dotted = None  # callable(user) -> str or None, as +6421123456
+    SYNC_USERS: bool | str = False  # True: users that Authsignal knows are followed; "all": new ones too
     CLIENT_IP: Dotted = None  # callable(request) -> str or None
     TRACK_ATTRIBUTES: Dotted = None  # callable(request, user, action) -> dict for Client.track
     EMULATOR: bool | None = None  # None: when DEBUG is on and there is no key
@@ -101,6 +102,7 @@ CHOICES = {
     "UNENROLLED": ("enroll", "email", "deny", "allow"),
     "ON_UNREACHABLE": ("deny", "allow"),
     "ENFORCE": ("on", "observe"),
+    "SYNC_USERS": (False, True, "all"),
 }
 SHORTEST_SECRET = 32  # characters: who guesses it learns who is behind every id
 LARGEST = 2_147_483_647  # what the ledger's column holds

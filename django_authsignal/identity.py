@@ -19,6 +19,7 @@ from .conf import SECRET_HINT, get_settings, resolve
 from .models import Challenge, SyncedUser
 
 SALT = "django_authsignal."
+PSEUDONYM = "pseudonym-"
 MAX_LENGTH = 512  # characters of an id: what the ledger keeps, and a shortened one is somebody else's
 
 
@@ -76,13 +77,13 @@ def _opaque(secret: str, pk: Any) -> str:
     return hmac.digest(_key(secret, "opaque_id"), str(pk).encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
-def user_from_id(found: str) -> AbstractBaseUser | None:
+def user_from_id(found: str, *, search: bool = True) -> AbstractBaseUser | None:
     """The user whom Authsignal knows by this id, as the database has them now, or None.
 
     USER_FROM_ID is given the id without USER_ID_PREFIX. Without it the id is the primary key; where USER_ID makes other
     ones, whoever Authsignal was given this id for. Whoever is found counts only when `authsignal_id` of them is this
     very id: a look-up that folds case, " 42" or "042", or an id of another environment, must not make somebody of
-    somebody else.
+    somebody else. `search` False: no opaque id is compared with that of every user.
     """
     ours = get_settings()
     if not found.startswith(ours.USER_ID_PREFIX) or not 0 < len(found) <= MAX_LENGTH or not found.isprintable():
@@ -93,7 +94,7 @@ def user_from_id(found: str) -> AbstractBaseUser | None:
         if read or make is None:
             user = read(bare) if read else get_user(bare)
         else:
-            user = _known_by(found) or (user_from_opaque_id(bare) if make is opaque_id else None)
+            user = _known_by(found) or (user_from_opaque_id(bare) if search and make is opaque_id else None)
     except (ObjectDoesNotExist, ValidationError, ValueError):
         return None
     return user if user is not None and authsignal_id(user) == found else None
@@ -134,6 +135,13 @@ def get_user(user_pk: str) -> AbstractBaseUser | None:
     except (ValidationError, ValueError):
         return None
     return found
+
+
+def pseudonym(user_pk: str) -> dict[str, Any]:
+    """The values that take a user's name out of their rows of the ledger; the rows still belong together."""
+    name = PSEUDONYM + digest("pseudonym", user_pk)[:32]
+    gone: dict[str, Any] = dict.fromkeys(("user_agent", "path", "browser", "credential", "fingerprint", "scope"), "")
+    return gone | {"user_pk": name, "authsignal_id": name, "ip_address": None, "bound": {}}
 
 
 def fingerprint(user: AbstractBaseUser) -> str:

@@ -10,13 +10,12 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from .conf import get_settings, valid_action
-from .identity import digest
+from .identity import PSEUDONYM, pseudonym
 from .models import Challenge, Channel, Status
 from .policy import get_policy
 
 BATCH = 500  # rows in one statement: no long lock, and what SQLite takes
 WAITING = (Status.OPEN, Status.REVIEW)
-PSEUDONYM = "pseudonym-"
 
 
 @dataclass(frozen=True)
@@ -86,18 +85,5 @@ def _let_go(ids: list[uuid.UUID], pseudonymise: bool) -> int:
         return rows.delete()[0]
     done = 0
     for pk, user_pk in list(rows.values_list("pk", "user_pk")):
-        # One name for all rows of a user, which nobody without SECRET_KEY finds back to them.
-        name = PSEUDONYM + digest("pseudonym", user_pk)[:32]
-        done += Challenge.objects.filter(pk=pk).update(
-            user_pk=name,
-            authsignal_id=name,
-            ip_address=None,
-            user_agent="",
-            path="",
-            browser="",
-            credential="",
-            fingerprint="",
-            scope="",
-            bound={},
-        )
+        done += Challenge.objects.filter(pk=pk).update(**pseudonym(user_pk))
     return done

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from . import ledger, session
 from .models import revoke_open
+from .people import following
 
 
 def logged_in(sender: Any, *, request: HttpRequest | None = None, user: AbstractBaseUser, **kwargs: Any) -> None:
@@ -33,3 +34,24 @@ def logged_out(sender: Any, *, user: AbstractBaseUser | None = None, **kwargs: A
     """Closes the user's open challenges. The session's passes went with the session."""
     if user is not None:
         revoke_open(str(user.pk))
+
+
+def user_saved(
+    sender: Any, *, instance: Any, using: str, created: bool = False, raw: bool = False, **kwargs: Any
+) -> None:
+    """Authsignal is told after the commit, where SYNC_USERS says so. Fixtures tell nothing: they are loaded by hand."""
+    if not raw and issubclass(sender, get_user_model()):
+        following.saved(instance.pk, using=using, created=created, update_fields=kwargs.get("update_fields"))
+
+
+def user_deleted(sender: Any, *, instance: Any, using: str, **kwargs: Any) -> None:
+    """The ledger keeps its rows without the name; Authsignal forgets the user after the commit."""
+    # Of a model that extends the user's, the user itself is deleted too and comes here, or is meant to stay.
+    if sender._meta.concrete_model is get_user_model()._meta.concrete_model:
+        following.deleted(instance, using=using)
+
+
+def address_saved(sender: Any, *, instance: Any, using: str, raw: bool = False, **kwargs: Any) -> None:
+    """django-allauth verified an address, or dropped one; the user's own row need not have changed."""
+    if not raw:
+        following.saved(instance.user_id, using=using)

@@ -12,6 +12,9 @@ challenge_failed = Signal()
 action_blocked = Signal()
 #: An action waits for a person's decision: sender=Challenge, request, user, challenge.
 review_required = Signal()
+#: Authsignal could not be told of a saved or deleted user: sender=the user model, user_pk, operation ("update" or
+#: "delete"), error. Sent after the commit, outside any request.
+user_sync_failed = Signal()
 #: Authsignal could not be asked: sender=Challenge, request, user, challenge (None while finishing), error.
 authsignal_unreachable = Signal()
 #: A user's authenticators changed: sender=the user's class, request (None outside one), user, change ("added",

@@ -116,8 +116,9 @@ def test_a_user_changed_between_start_and_callback_is_refused(browser, ada, chan
 def test_a_deleted_user_is_refused_and_the_ledger_remembers(browser, ada):
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
     ada.delete()
-    assert "wrong_user" in browser.prove().headers["Location"]
-    assert Challenge.objects.filter(user_pk__isnull=False).count() == 1
+    assert "reason=foreign" in browser.prove().headers["Location"]  # the row no longer says whose browser it was
+    assert browser.user_pk is None
+    assert [row.status for row in Challenge.objects.all()] == [Status.REVOKED]
 
 
 def test_a_step_up_begun_by_one_user_gives_another_in_the_same_browser_nothing(adas, bob):
