@@ -13,7 +13,7 @@ from django.utils import timezone  # noqa: E402
 
 from django_authsignal.conf import override_transport  # noqa: E402
 from django_authsignal.identity import authsignal_id, user_from_id  # noqa: E402
-from django_authsignal.models import Challenge  # noqa: E402
+from django_authsignal.models import Challenge, SyncedUser  # noqa: E402
 from django_authsignal.testing.fake import FakeAuthsignal  # noqa: E402
 from tests.people.world.models import Guest, Member, Patron  # noqa: E402
 
@@ -97,6 +97,13 @@ def a_transaction_of_the_other_database_is_not_waited_for():
     with transaction.atomic(using="ledger"):
         one.save()
         assert told() == [("update_user", "+6421123456")]
+
+
+def everybody_is_walked_by_the_command():
+    pks = sorted(str(member(number=str(number)).pk) for number in range(3))
+    call_command("authsignal_sync_users")
+    assert sorted(call.user_id for call in fake.calls if call.operation == "update_user") == pks
+    assert SyncedUser.objects.count() == 3
 
 
 if __name__ == "__main__":
