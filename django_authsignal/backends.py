@@ -83,10 +83,14 @@ class AuthsignalBackendMixin:
     def _conclude(self, request: HttpRequest, question: Question, decision: Decision) -> AbstractBaseUser:
         if not decision.passed:
             raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
-        # Whoever is returned gets a session, or a token, from our caller: the proof is there, so the rules are asked.
-        if not self.sign_in_allowed(request, question.user):
-            raise PermissionDenied  # and no other backend is asked
+        self._let_in(request, question.user)
         return question.user
+
+    def _let_in(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """Whoever is returned gets a session, or a token, from our caller: the site's own rules are asked now."""
+        if not self.sign_in_allowed(request, user):
+            raise PermissionDenied  # and no other backend is asked
+        channel.sign_in_answered(request)
 
     @sensitive_variables()
     def _question(
@@ -104,6 +108,7 @@ class AuthsignalBackendMixin:
             session.password_proved(request)
         if steps.in_transaction() and not flow.peek(request, question.user, question.policy, question.bound):
             if enforcement.gate(request).lets_go_on(question):
+                self._let_in(request, user)
                 return None
             raise ChallengeRequired(question=replace(question, release=api))
         return request, question

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
+from django.http.request import RawPostDataException
 
 from .identity import digest
 from .policy import Policy
@@ -23,6 +24,10 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 _SURROGATE = re.compile("[\\ud800-\\udfff]")
+
+
+class UnreadableFields(BadRequest):
+    """A bound field is absent, repeated, or in a body that cannot be read: a 400, before anything is asked."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ NOTHING = Bound()
 def read(request: HttpRequest, policy: Policy) -> Bound:
     """Reads what the policy binds from the request.
 
-    Raises BadRequest when a bound field is absent, repeated, or in a body that is neither a form nor JSON: what is
-    proved and what the view reads must be the same values.
+    Raises UnreadableFields when a bound field is absent, repeated, or in a body that is neither a form nor JSON: what
+    is proved and what the view reads must be the same values.
     """
     if not policy.single_use and policy.custom is None:
         return NOTHING
@@ -74,15 +79,17 @@ def _bound_values(request: HttpRequest, policy: Policy) -> dict[str, Any]:
         return {name: _single(request.GET.getlist(name), name) for name in policy.bind}
     if request.content_type in FORM_TYPES:
         return {name: _single(request.POST.getlist(name), name) for name in policy.bind}
-    if request.content_type == "application/json":
+    if request.content_type == "application/json" or str(request.content_type).endswith("+json"):
         document = _json(request)
         return {name: _dotted(document, name) for name in policy.bind}
-    raise BadRequest(f"{policy.action} needs {', '.join(policy.bind)} as form fields or JSON. Send one of the two.")
+    raise UnreadableFields(
+        f"{policy.action} needs {', '.join(policy.bind)} as form fields or JSON. Send one of the two."
+    )
 
 
 def _single(found: Sequence[Any], name: str) -> str:
     if len(found) != 1:
-        raise BadRequest(f"The field {name!r} must be there exactly once.")
+        raise UnreadableFields(f"The field {name!r} must be there exactly once.")
     return str(found[0])
 
 
@@ -90,15 +97,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Parsers differ on which of two equal keys counts: what is proved could differ from what the view reads.
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise BadRequest("The JSON body names a key twice. Send each key once.")
+        raise UnreadableFields("The JSON body names a key twice. Send each key once.")
     return found
 
 
 def _json(request: HttpRequest) -> Any:
     try:
-        return json.loads(request.body, object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_refuse_constant)
+        body = request.body
+    except RawPostDataException as exc:
+        raise UnreadableFields(
+            "The body was read before it was asked what of it is to be proved. Call request.authsignal.require(…, "
+            "bind=…) before request.data, or name the fields on the view: challenge_bind, or challenge_required."
+        ) from exc
+    try:
+        return json.loads(body, object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError, InvalidOperation) as exc:
-        raise BadRequest("The body is not JSON. Send a JSON object.") from exc
+        raise UnreadableFields("The body is not JSON. Send a JSON object.") from exc
 
 
 def _refuse_constant(name: str) -> None:
@@ -109,14 +123,17 @@ def _dotted(document: Any, name: str) -> Any:
     value = document
     for step in name.split("."):
         if not isinstance(value, dict) or step not in value:
-            raise BadRequest(f"The field {name!r} must be there exactly once.")
+            raise UnreadableFields(f"The field {name!r} must be there exactly once.")
         value = value[step]
     if isinstance(value, dict | list) or value is None:
-        raise BadRequest(f"The field {name!r} must be text, a number or true or false.")
+        raise UnreadableFields(f"The field {name!r} must be text, a number or true or false.")
     if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
-        raise BadRequest(f"The field {name!r} is not text.")  # half a character: no page and no database takes it
+        # Half a character: no page and no database takes it.
+        raise UnreadableFields(f"The field {name!r} is not text.")
     if isinstance(value, Decimal) and abs(value.adjusted()) > MAX_EXPONENT:
-        raise BadRequest(f"The field {name!r} is a number out of range.")  # a view that writes it out fills the memory
+        raise UnreadableFields(
+            f"The field {name!r} is a number out of range."
+        )  # a view that writes it out fills the memory
     return value
 
 

@@ -22,33 +22,40 @@ _META = "HTTP_AUTHSIGNAL_TOKEN"
 
 
 def set_credential(request: HttpRequest, value: str) -> None:
-    """Says what this request authenticated with, where that is not the Authorization header; "": its session.
-
-    For authentication of your own (an `X-API-Key`): call it before the gate is asked. Only a keyed hash is kept.
-    """
+    """Says what this request authenticated with, where that is not the Authorization header; "": its session."""
     request._authsignal_credential = digest("credential", value) if value else ""  # type: ignore[attr-defined]
 
 
 def credential(request: HttpRequest) -> str:
     """The keyed hash of the credential an API client came with; "" for a browser, and for nobody."""
-    known: str | None = getattr(request, "_authsignal_credential", None)
-    if known is not None:
-        return known
+    named: str | None = getattr(request, "_authsignal_credential", None)
+    if named is not None:
+        return named
     user = getattr(request, "user", None)
     return presented(request) if user is not None and user.is_authenticated else ""
+
+
+def known(request: HttpRequest) -> str:
+    """The same, before the view, which may be the one that authenticates."""
+    named: str | None = getattr(request, "_authsignal_credential", None)
+    return presented(request) if named is None else named
 
 
 def presented(request: HttpRequest) -> str:
     """The same, before anybody was authenticated by it. A session wins: browsers send Authorization by themselves."""
     header = getattr(request, "_authsignal_expected", "") or request.META.get("HTTP_AUTHORIZATION", "")
-    if not header or (hasattr(request, "session") and request.session.get(SESSION_KEY)):
-        return ""
-    return digest("credential", header)
+    return "" if not header or has_session(request) else digest("credential", header)
+
+
+def has_session(request: HttpRequest) -> bool:
+    """True for a request that brings a session somebody is signed in with."""
+    return hasattr(request, "session") and bool(request.session.get(SESSION_KEY))
 
 
 def may_present(request: HttpRequest) -> bool:
     """False for most requests: nothing came that a client could be known by."""
-    return "HTTP_AUTHORIZATION" in request.META or hasattr(request, "_authsignal_expected")
+    named = hasattr(request, "_authsignal_expected") or hasattr(request, "_authsignal_credential")
+    return "HTTP_AUTHORIZATION" in request.META or named
 
 
 def expect_credential(request: HttpRequest, value: str) -> None:
@@ -134,6 +141,16 @@ def expect_sign_in(request: HttpRequest) -> None:
 def signs_in_once(request: HttpRequest) -> bool:
     """True for a request that trades a password for a token."""
     return hasattr(request, "_authsignal_signs_in")
+
+
+def sign_in_answered(request: HttpRequest) -> None:
+    """Says that the gate was asked for the sign-in of this request, and let it pass."""
+    request._authsignal_sign_in_answered = True  # type: ignore[attr-defined]
+
+
+def signs_in_unasked(request: HttpRequest) -> bool:
+    """True for a request that trades something for a token, and whose sign-in the gate was never asked for."""
+    return signs_in_once(request) and not hasattr(request, "_authsignal_sign_in_answered")
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -23,7 +23,7 @@ from . import (
     signin,
     steps,
 )
-from .binding import SAFE_METHODS, Bound
+from .binding import SAFE_METHODS, Bound, UnreadableFields
 from .binding import read as read_bound
 from .client import ConfigurationError
 from .conf import get_settings
@@ -79,6 +79,8 @@ class RequestGate:
         self.to_observe: list[Question] = []  # asked by the middleware, once the view and its transaction are over
         self.private = False  # True when the answer rests on a pass: no cache may give it again
         self.guarded = False  # True when the middleware stands around the view
+        self.credential_named = False  # True when code of the project's own said who came by what
+        self.prepared_for = ""  # the credential whose waiting proofs were spent before the view
         #: The values that were proved for this request. A view reads these, never its own parse.
         self.bound: Mapping[str, Any] = EMPTY
         #: What let this request in: the ids of the ledger's rows, by action. A record of yours can name them.
@@ -102,7 +104,7 @@ class RequestGate:
             raise ChallengeRequired(_anonymous(self._request, policy))
         known = await sync_to_async(self._known)(question)
         decision = known if known is not None else await steps.arun(flow.ask(self._request, question))
-        self._conclude(question, decision)
+        await sync_to_async(self._conclude)(question, decision)
 
     def passed(self, action: str, max_age: int | None = None) -> bool:
         """True while the user has a pass for the action; no network, nothing is spent."""
@@ -114,6 +116,15 @@ class RequestGate:
     async def apassed(self, action: str, max_age: int | None = None) -> bool:
         """The same for async code."""
         return await sync_to_async(self.passed)(action, max_age)
+
+    def set_credential(self, value: str) -> None:
+        """Says what this request authenticated with, where that is not the Authorization header; "": its session.
+
+        For authentication of your own (an `X-API-Key`): call it where you authenticate, before the gate is asked. Only
+        a keyed hash is kept, and a proof counts for this credential alone.
+        """
+        channel.set_credential(self._request, value)
+        self.credential_named = True
 
     def seconds_left(self, action: str) -> int | None:
         """Seconds the action's pass still counts; 0 without one, None for as long as the session."""
@@ -138,8 +149,20 @@ class RequestGate:
         if steps.in_transaction():
             _must_be_guarded(self.guarded, question.policy)
             _must_be_spendable_ahead(question.policy)
+            self._must_be_known_ahead(question.policy)
             raise ChallengeRequired(question=replace(question, release=True))
         return None
+
+    def _must_be_known_ahead(self, policy: Policy) -> None:
+        credential = channel.credential(self._request)
+        # A session beside the credential is the client's doing, and no reason to crash.
+        known = credential in ("", self.prepared_for) or channel.has_session(self._request)
+        if policy.single_use and not known:
+            raise ConfigurationError(
+                f"{policy.action!r}, whose proof serves one request, was asked for inside a transaction, by a client "
+                "that only the view knew: its proof cannot be spent before. Name the client in a middleware "
+                "(request.authsignal.set_credential), or use ChallengeRequiredMixin of contrib.rest_framework."
+            )
 
     def _conclude(self, question: Question, decision: Decision) -> None:
         if decision.passed:
@@ -253,7 +276,7 @@ def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
 
 
 def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Question:
-    """The question that this request asks of a policy. Raises BadRequest when a bound field cannot be read."""
+    """The question that this request asks of a policy. Raises UnreadableFields for a bound field."""
     kind = Kind.SIGN_IN if policy.sign_in else Kind.STEP_UP
     bound = bound_of(request, user, policy)
     return Question(
@@ -268,7 +291,7 @@ def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -
 
 
 def bound_of(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Bound:
-    """What this request binds. Raises BadRequest when it cannot be read, but not where ENFORCE stops nobody."""
+    """What this request binds. Raises UnreadableFields when it cannot be read, but not where ENFORCE stops nobody."""
     try:
         return read_bound(request, policy)
     except Exception:
@@ -287,7 +310,7 @@ def prepare(request: HttpRequest) -> Steps[None]:
     own = gate(request)
     if browser.is_known(request):
         own.spend_ahead()
-    credential = channel.presented(request)
+    credential = own.prepared_for = channel.known(request)
     if credential and (channel.token_of(request) or steps.opens_transactions()):
         yield from own.take_in(credential)
 
@@ -337,7 +360,13 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     user = signed_in_user(request)
     if user is None:
         return None if requirement.anonymous_passes else responses.respond(request, _anonymous(request, policy))
-    bound = bound_of(request, user, policy)
+    try:
+        bound = bound_of(request, user, policy)
+    except UnreadableFields as exc:
+        told = responses.invalid_request(request, exc)
+        if told is None:
+            raise
+        return told
     passed = flow.pass_for(request, user, policy, bound)
     if passed:
         own.note(requirement, policy, bound, passed, None)

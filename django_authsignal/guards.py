@@ -96,6 +96,6 @@ def unwrapped(request: Any) -> Any:
 def adopt(wrapper: Any, request: HttpRequest) -> None:
     """Takes over who a REST framework found to come, and by which credential."""
     if "rest_framework.views" in sys.modules:
-        import_string("django_authsignal.contrib.rest_framework.views.identify")(wrapper, request)
+        import_string("django_authsignal.contrib.rest_framework.credentials.identify")(wrapper, request)
     elif wrapper.user.is_authenticated:
         channel.set_credential(request, request.META.get("HTTP_AUTHORIZATION", ""))

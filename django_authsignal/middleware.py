@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 
-from . import browser, enforcement, flow, steps
+from . import browser, enforcement, flow, responses, steps
+from .binding import UnreadableFields
 from .decision import AuthsignalInterrupt
 from .decorators import SIGNED_IN
 from .guards import requirements_of, take_over
@@ -91,6 +92,8 @@ class AuthsignalMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """The answer to the gate's own exceptions; None for all others."""
+        if isinstance(exception, UnreadableFields):
+            return responses.invalid_request(request, exception)
         if not isinstance(exception, AuthsignalInterrupt):
             return None
         return steps.run(enforcement.answer(request, exception))

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings as django_settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
@@ -263,6 +264,14 @@ def problem(request: HttpRequest, decision: Decision) -> HttpResponse:
     if status == 401:
         response["WWW-Authenticate"] = STEP_UP_HEADER
     return protect(request, response)
+
+
+def invalid_request(request: HttpRequest, exc: BadRequest) -> HttpResponse | None:
+    """The 400 that says why, for programs; None for a person, who sees Django's own page."""
+    if wants_page(request) and not channel.is_api(request):
+        return None
+    body = {"type": "about:blank", "title": str(exc), "status": 400, "code": "invalid_request"}
+    return protect(request, JsonResponse(body, status=400, content_type="application/problem+json"))
 
 
 def opened(decision: Decision) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from django.http.response import HttpResponseBase
 from rest_framework.views import exception_handler as framework_handler
 from rest_framework.views import set_rollback
 
-from ... import enforcement, steps
+from ... import enforcement, responses, steps
+from ...binding import UnreadableFields
 from ...decision import AuthsignalInterrupt
 
 
@@ -16,6 +17,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponseBa
     Not needed where AuthsignalMiddleware stands, which answers the same. What could not be asked inside a transaction
     is left to the middleware, which asks when the transaction is over.
     """
+    if isinstance(exc, UnreadableFields):
+        return responses.invalid_request(context["request"]._request, exc)
     if not isinstance(exc, AuthsignalInterrupt):
         return framework_handler(exc, context)
     if exc.decision is None and steps.in_transaction():

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from ... import enforcement
 from ...client import ConfigurationError
 from ...policy import check_action
-from .views import identify
+from .credentials import came_by_credential, identify
 
 
 class HasPassed(BasePermission):
@@ -27,10 +27,9 @@ class HasPassed(BasePermission):
         """What DRF asks."""
         if not self.action:
             raise ConfigurationError(f'{type(self).__name__} names no action. Use has_passed("withdrawFunds").')
-        if not request.user.is_authenticated:
+        if not came_by_credential(request):
             return False
-        own = getattr(view, "challenge_credential", None)
-        identify(request, request._request, own(request) if own else None)
+        identify(request, request._request, view)
         return enforcement.gate(request._request).passed(self.action, self.max_age)
 
 

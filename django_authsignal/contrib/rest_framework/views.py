@@ -7,46 +7,22 @@ no lock, and a failing handler must not give a spent proof back.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import connections, transaction
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import classonlymethod
-from rest_framework.authentication import SessionAuthentication
-from rest_framework.request import Request
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request, is_form_media_type
 from rest_framework.views import APIView
 
-from ... import channel, enforcement, steps
+from ... import channel, enforcement, flow, responses, signin, steps
+from ...binding import SAFE_METHODS, UnreadableFields
 from ...client import ConfigurationError
-from ...decision import AuthsignalInterrupt
-from ...decorators import SIGNED_IN, requirement
+from ...decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Verdict
+from ...decorators import HTTP_METHODS, SIGNED_IN, requirement
 from ...enforcement import Requirement
 from ...policy import Bind
-
-
-def credential_of(request: Request) -> str:
-    """What the request was authenticated with: "" for a session, else the Authorization header or what stands for it.
-
-    Raises ConfigurationError when the authentication class gives nothing to tell two of its credentials apart.
-    """
-    authenticator = request.successful_authenticator
-    if authenticator is None or isinstance(authenticator, SessionAuthentication):
-        return ""
-    header = request.META.get("HTTP_AUTHORIZATION", "")
-    if header:
-        return str(header)
-    name = f"{type(authenticator).__module__}.{type(authenticator).__qualname__}"
-    found = request.user.pk if request.auth is None else getattr(request.auth, "pk", request.auth)
-    if not isinstance(found, object) or type(found).__str__ is object.__str__:
-        raise ConfigurationError(
-            f"{name} leaves nothing in request.auth that tells its credentials apart. Override challenge_credential()."
-        )
-    return f"{name} {found}"
-
-
-def identify(request: Request, inner: HttpRequest, value: str | None = None) -> None:
-    """Tells the gate who the framework found to come, and by which credential."""
-    if request.user.is_authenticated:
-        channel.set_credential(inner, credential_of(request) if value is None else value)
+from .credentials import came_by_credential, credential_of, identify
 
 
 def _stands_before_view(cls: type, mixin: type) -> None:
@@ -93,9 +69,13 @@ class _Asking(_View):
             if exc.decision is None and steps.in_transaction():
                 raise exc  # the middleware asks, outside
             return steps.run(enforcement.answer(self.request._request, exc))
+        if isinstance(exc, UnreadableFields):
+            return responses.invalid_request(self.request._request, exc) or super().handle_exception(exc)
         return super().handle_exception(exc)
 
     def _ask(self, request: Request, asked: Requirement) -> None:
+        if asked.bind:
+            request.data  # noqa: B018 - a form is parsed once, for the gate and the view; what is none is a 4xx here
         answer = steps.run(enforcement.check(request._request, asked))
         if answer is not None:
             raise _Answered(answer)
@@ -112,7 +92,7 @@ class ChallengeRequiredMixin(_Asking):
     challenge_actions: Mapping[str, str | None] = {}
     challenge_max_age: int | None = None  # seconds; narrows the policy's
     challenge_bind: Bind = ()
-    challenge_methods: Sequence[str] | None = None  # HTTP methods
+    challenge_methods: Sequence[str] | None = None  # HTTP methods that challenge_action is asked for
     challenge_requirements: tuple[Requirement, ...] = ()  # what decorators around the view add
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -126,31 +106,45 @@ class ChallengeRequiredMixin(_Asking):
         codes = [code for code in (made.challenge_action, *made.challenge_actions.values()) if code]
         if not codes and not made.challenge_requirements:
             raise ConfigurationError(f"{cls.__name__} has no challenge_action. Set it to an action code.")
+        for name in made.challenge_actions:
+            if not hasattr(cls, name) and name.upper() not in HTTP_METHODS:
+                raise ConfigurationError(
+                    f"challenge_actions of {cls.__name__} names {name!r}, which is no method of it and no HTTP method, "
+                    "so nothing would be guarded. Correct the name."
+                )
         for code in codes:
-            made._requirement(code)
+            made._requirement(code, made.challenge_methods)
         return super().as_view(*args, **initkwargs)
 
-    def _requirement(self, code: str) -> Requirement:
-        return requirement(
-            code, max_age=self.challenge_max_age, bind=self.challenge_bind, methods=self.challenge_methods
-        )
+    def _requirement(self, code: str, methods: Sequence[str] | None) -> Requirement:
+        return requirement(code, max_age=self.challenge_max_age, bind=self.challenge_bind, methods=methods)
 
     def get_challenge_requirements(self, method: str, action: str | None = None) -> tuple[Requirement, ...]:
         """What is asked of an HTTP method, or of a viewset's action. Nothing begins."""
-        named = next((key for key in (action, method.lower(), method.upper()) if key in self.challenge_actions), None)
-        code = self.challenge_action if named is None else self.challenge_actions[named]
-        return (*self.challenge_requirements, *((self._requirement(code),) if code else ()))
+        # HEAD runs what GET runs.
+        keys = (action, method.lower(), method.upper(), *(("get", "GET") if method == "HEAD" else ()))
+        named = next((key for key in keys if key in self.challenge_actions), None)
+        if named is None:
+            code, methods = self.challenge_action, self.challenge_methods
+        else:  # named, it is asked, whatever is asked of other methods
+            code, methods = self.challenge_actions[named] or "", [method]
+        return (*self.challenge_requirements, *((self._requirement(code, methods),) if code else ()))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticates, checks permissions and throttles, then asks. OPTIONS does nothing, and is not asked."""
-        super().initial(request, *args, **kwargs)
         method = request.method or ""
+        # A method override of the project's own is known to the framework's request alone, and it picks what runs.
+        request._request.method = method
         asked = self.get_challenge_requirements(method, getattr(self, "action", None))
-        if method != "OPTIONS" or any(one.methods and "OPTIONS" in one.methods for one in asked):
-            if asked:
-                identify(request, request._request, self.challenge_credential(request))
-            for one in asked:
-                self._ask(request, one)
+        if method == "OPTIONS":
+            asked = tuple(one for one in asked if one.methods and method in one.methods)
+        if any(one.bind for one in asked):
+            _keep_body(request)
+        super().initial(request, *args, **kwargs)
+        if asked:
+            identify(request, request._request, self)
+        for one in asked:
+            self._ask(request, one)
         self._open_transaction(method.lower())
 
     def _open_transaction(self, name: str) -> None:
@@ -165,12 +159,21 @@ class ChallengeRequiredMixin(_Asking):
         setattr(self, name, handler)
 
 
+def _keep_body(request: Request) -> None:
+    """Keeps what both the gate and the view read: a parser, or a permission that looks at the data, uses it up."""
+    if not is_form_media_type(request.content_type):
+        request._request.body  # noqa: B018 - Django keeps it once it was read
+
+
 class SignInMixin(_Asking):
     """For views that trade a password (or another credential) for a token: the sign-in is asked for, and proved, there.
 
     The client gets 401 with a challenge, completes it, and sends the same request again with `Authsignal-Token`. A
     proof serves one request, except where the client came by a credential of its own (Basic, a session): there it
     counts as any sign-in's. The view runs outside ATOMIC_REQUESTS. Put it before the view in the bases.
+
+    Of a password the gated backend asks. Where `authenticate()` checks none (a social login, a mailed code), call
+    `require_sign_in(user)` before the token is made: a token that came about without either is not handed out.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -182,11 +185,39 @@ class SignInMixin(_Asking):
         super().initial(request, *args, **kwargs)
         if request.method in ("OPTIONS", "HEAD"):
             return
-        if request.user.is_authenticated:
-            identify(request, request._request, self.challenge_credential(request))
+        if came_by_credential(request):
+            identify(request, request._request, self)
             self._ask(request, SIGNED_IN)
         else:
             channel.expect_sign_in(request._request)
+
+    def require_sign_in(self, user: AbstractBaseUser) -> None:
+        """Asks for the proof of a user whom the view itself identified. Returns, or raises what answers the client."""
+        if steps.in_transaction():
+            raise ConfigurationError(
+                "require_sign_in() was called inside a transaction, whose locks the call would hold. Call it before."
+            )
+        request = self.request._request
+        backend = signin.default_backend()
+        decision = steps.run(flow.ask(request, enforcement.sign_in_question(request, user, backend)))
+        if not decision.passed:
+            raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
+        if not signin.allowed(request, user, backend):
+            raise PermissionDenied
+        channel.sign_in_answered(request)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """The view's answer, unless it gives a token away that nobody was asked for."""
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        inner = getattr(request, "_request", request)
+        unsafe = request.method not in SAFE_METHODS
+        if unsafe and response.status_code < 400 and channel.signs_in_unasked(inner):
+            raise ConfigurationError(
+                f"{type(self).__name__} signed somebody in without the gate: no gated backend checked a password. "
+                "Put AuthsignalBackend in AUTHENTICATION_BACKENDS, or call self.require_sign_in(user) before the token "
+                "is made."
+            )
+        return finished
 
 
 def guarded(view: Any, asked: Requirement) -> Any:
