@@ -68,6 +68,7 @@ class Settings:
     SYNC_USERS: bool | str = False  # True: users that Authsignal knows are followed; "all": new ones too
     CLIENT_IP: Dotted = None  # callable(request) -> str or None
     TRACK_ATTRIBUTES: Dotted = None  # callable(request, user, action) -> dict for Client.track
+    COVERAGE_IGNORE: Sequence[str] | Mapping[str, str] = ()  # views that may look sensitive and ask nothing, and why
     EMULATOR: bool | None = None  # None: when DEBUG is on and there is no key
 
     @property
@@ -251,8 +252,10 @@ def _fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key in DOTTED_KEYS or key == "CUSTOM":
         ok = value is None or _importable(value)
         return None if ok else (f"cannot be imported: {value!r}.", "Use a dotted path to a callable.")
-    if key in LISTS:
+    if key in LISTS or (key == "COVERAGE_IGNORE" and not isinstance(value, Mapping)):
         return _list_fault(key, value)
+    if key == "COVERAGE_IGNORE" and not all(isinstance(item, str) for pair in value.items() for item in pair):
+        return "holds something that is not a string.", "Map each view to the reason why it asks nothing."
     return _plain_fault(key, value)
 
 

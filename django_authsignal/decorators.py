@@ -1,6 +1,7 @@
 """View decorators: `challenge_required` and `login_required`, for sync and async views."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, overload
 
@@ -17,7 +18,7 @@ from .policy import Bind, check_action
 
 View = TypeVar("View", bound=Callable[..., Any])
 # An anonymous visitor is left to Django's own check around it, which knows its login_url.
-SIGNED_IN = Requirement(action=None, anonymous_passes=True)
+SIGNED_IN = Requirement(action=None, anonymous_passes=True, by="login_required")
 HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 
 
@@ -79,7 +80,8 @@ def _http_methods(methods: Sequence[str] | None) -> frozenset[str] | None:
 def marked(view: View, requirement: Requirement) -> View:
     """The view, marked for the middleware, and asking the gate by itself where the middleware did not."""
     if isinstance(view, tuple):
-        return guarded_urls(view, lambda one: marked(one, requirement))
+        included = replace(requirement, by="include")
+        return guarded_urls(view, lambda one: marked(one, included))
     for guard in (rest_framework_guard, ninja_guard):
         by_framework = guard(view, requirement)
         if by_framework is not None:
@@ -150,3 +152,20 @@ def sign_in_challenge_not_required(view: View) -> View:
         return guarded_urls(view, sign_in_challenge_not_required)
     view.authsignal_sign_in_required = False  # type: ignore[attr-defined]
     return view
+
+
+def challenge_not_required(*, reason: str) -> Callable[[View], View]:
+    """Says why a view that looks sensitive asks nothing, for `authsignal_policies --coverage`. It changes nothing else.
+
+    For functions, classes, single methods, and around `include(…)`. Raises ConfigurationError without a reason.
+    """
+    if not str(reason or "").strip():
+        raise ConfigurationError('Say why: @challenge_not_required(reason="only lists what is public").')
+
+    def decorate(view: View) -> View:
+        if isinstance(view, tuple):
+            return guarded_urls(view, decorate)
+        view.authsignal_not_required = reason  # type: ignore[attr-defined]
+        return view
+
+    return decorate

@@ -48,6 +48,7 @@ class Requirement:
     methods: frozenset[str] | None = None  # HTTP methods; None: see `applies`
     resend: Sequence[str] | None = None
     anonymous_passes: bool = False  # another check, around this one, turns anonymous visitors away
+    by: str = "decorator"  # who declares it, for those who list it: decorator, mixin, include, admin, login_required
 
     def policy(self) -> Policy:
         """The action's policy, narrowed by this requirement."""

@@ -17,7 +17,7 @@ from django.views import View
 from . import browser, enforcement, flow, ledger, responses, session, signin, steps
 from .client import ConfigurationError
 from .decision import ChallengeRequired
-from .decorators import SIGNED_IN, challenge_required, marked
+from .decorators import SIGNED_IN, marked, requirement
 from .identity import get_user
 from .models import Challenge, Kind, Status
 from .policy import Bind
@@ -47,13 +47,13 @@ class ChallengeRequiredMixin:
         action = initkwargs.get("challenge_action", cls.challenge_action)
         if not action:
             raise ConfigurationError(f"{cls.__name__} has no challenge_action. Set it to an action code.")
-        decorate = challenge_required(
+        asked = requirement(
             action,
             max_age=initkwargs.get("challenge_max_age", cls.challenge_max_age),
             bind=initkwargs.get("challenge_bind", cls.challenge_bind),
             methods=initkwargs.get("challenge_methods", cls.challenge_methods),
         )
-        return decorate(super().as_view(**initkwargs))  # type: ignore[misc,no-any-return]
+        return marked(super().as_view(**initkwargs), replace(asked, by="mixin"))  # type: ignore[misc,no-any-return]
 
 
 class LoginRequiredMixin(DjangoLoginRequiredMixin):

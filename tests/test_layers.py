@@ -74,6 +74,7 @@ LAYERS = {
         client
     """,
 }
+LAYERS["edges"] += " coverage"
 ORDER = list(LAYERS)
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # checks reads what every layer declares, to compare it with the settings; nothing but apps imports it.

@@ -5,6 +5,7 @@ no lock, and a failing handler must not give a spent proof back.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -117,7 +118,8 @@ class ChallengeRequiredMixin(_Asking):
         return super().as_view(*args, **initkwargs)
 
     def _requirement(self, code: str, methods: Sequence[str] | None) -> Requirement:
-        return requirement(code, max_age=self.challenge_max_age, bind=self.challenge_bind, methods=methods)
+        asked = requirement(code, max_age=self.challenge_max_age, bind=self.challenge_bind, methods=methods)
+        return replace(asked, by="mixin")
 
     def get_challenge_requirements(self, method: str, action: str | None = None) -> tuple[Requirement, ...]:
         """What is asked of an HTTP method, or of a viewset's action. Nothing begins."""
