@@ -67,7 +67,7 @@ def challenge_ids(entry: "LogEntry") -> list[uuid.UUID]:
         return _ids(found[1].split(", "))
     try:
         items = json.loads(text) if text.startswith("[") else []
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     items = [item.get(KEY) for item in items if isinstance(item, Mapping)]
     return _ids(pk for item in items if isinstance(item, Mapping) for pk in item.values())

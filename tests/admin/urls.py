@@ -35,6 +35,10 @@ def shout(modeladmin, request, queryset):
             raise RuntimeError("it failed after its effect")
 
 
+if hasattr(admin.options, "ActionLocation"):  # Django 6.1 offers actions on the form of one object, too
+    shout.locations = list(admin.options.ActionLocation)
+
+
 @challenge_required("whisperNames")
 @admin.action(description="Whisper")
 def whisper(modeladmin, request, queryset):
