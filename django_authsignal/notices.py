@@ -76,6 +76,11 @@ def seen(request: HttpRequest | None, user: AbstractBaseUser, change: str, found
         changed(request, user, change, new)
 
 
+def told(user: AbstractBaseUser, change: str, authenticator_id: str) -> None:
+    """Notes that the owner heard of it already, by another notice."""
+    _first(digest("told", str(user.pk), change, authenticator_id))
+
+
 def _first(key: str) -> bool:
     try:
         return bool(cache.add(f"authsignal:{key}", True, TOLD_AGE))

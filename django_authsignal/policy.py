@@ -93,7 +93,7 @@ def _policy(settings: Settings, action: str) -> Policy:
 
     methods = get("METHODS")
     # Observing how others would be asked must not leave the removal of authenticators open.
-    enforce = "on" if action == settings.MANAGE_ACTION else get("ENFORCE")
+    enforce = "on" if action in (settings.MANAGE_ACTION, settings.RESET_ACTION) else get("ENFORCE")
     return Policy(
         action=action,
         max_age=own.get("MAX_AGE") if sign_in else int(get("MAX_AGE")),

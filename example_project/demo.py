@@ -26,7 +26,7 @@ from example_project.ports import Ports
 STATE = Path(os.environ.get("DEMO_STATE", ROOT / ".demo")).resolve()
 STARTUP = 30.0  # seconds that one server may take until it answers
 EMULATOR_KEY = "emulator_secret"  # the emulator's public default
-ACTIONS = ("signIn", "withdrawFunds", "manageAuthenticators")
+ACTIONS = ("signIn", "withdrawFunds", "manageAuthenticators", "resetAuthenticators")
 
 MESSAGE = """
   Kittiwake Bank is open.
@@ -47,7 +47,8 @@ MESSAGE = """
     2. Withdraw money: the form opens after you have proved again that it is you.
     3. Leave a proof half way: nothing is done, and there is a way on.
     4. With a passkey: sign out, then sign in without the password.
-    5. As grace, open the admin: the ledger has a row for every question asked.
+    5. As grace, open the admin: the ledger has a row for every question asked, and
+       the list of users an action for somebody who lost their phone.
 
   Ctrl-C ends both. To begin anew, delete {state}.
 """

@@ -29,6 +29,7 @@ AUTHSIGNAL: dict[str, Any] = {
     "ACTIONS": {
         "withdrawFunds": {"MAX_AGE": 300, "LABEL": "Withdraw money"},  # seconds
         "manageAuthenticators": {"LABEL": "Manage ways to prove it is you"},
+        "resetAuthenticators": {"LABEL": "Reset ways of proof"},
     },
 }
 if "EMULATOR_PORT" in os.environ:

@@ -8,6 +8,7 @@ from ..models import Challenge
 from .history import challenge_ids
 from .ledger import ChallengeAdmin
 from .options import ChallengeRequiredAdminMixin
+from .resets import ResetAuthenticatorsMixin
 from .sites import AuthsignalAdminSite, AuthsignalAdminSiteMixin
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "AuthsignalAdminSiteMixin",
     "ChallengeAdmin",
     "ChallengeRequiredAdminMixin",
+    "ResetAuthenticatorsMixin",
     "challenge_ids",
 ]
 

@@ -55,7 +55,7 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
 def known_actions() -> set[str]:
     """The actions that may be named from outside: those of ACTIONS, and the two the package has itself."""
     settings = get_settings()
-    return {*settings.ACTIONS, settings.SIGN_IN_ACTION, settings.MANAGE_ACTION}
+    return {*settings.ACTIONS, settings.SIGN_IN_ACTION, settings.MANAGE_ACTION, settings.RESET_ACTION}
 
 
 def bad(request: HttpRequest, detail: str, status: int = 400) -> HttpResponse:

@@ -1,8 +1,11 @@
 """Staff see accounts and statements; nobody edits money by hand."""
 
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 
+from django_authsignal.admin import ResetAuthenticatorsMixin
 from example_project.bank.models import Account, Entry
 
 admin.site.site_header = admin.site.site_title = "Kittiwake Bank: behind the counter"
@@ -22,6 +25,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """An entry is kept."""
         return False
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class PersonAdmin(ResetAuthenticatorsMixin, UserAdmin):
+    """Somebody lost their phone: their ways of proof can be reset, once whoever does it has proved who they are."""
 
 
 @admin.register(Account)
