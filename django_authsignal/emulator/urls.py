@@ -11,7 +11,7 @@ from django.views.static import serve
 from django_authsignal.emulator import api, openapi
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("openapi.json", openapi.view),
+    path("openapi.json", openapi.view, name="openapi"),
     path("v1/openapi.json", openapi.view),
     # One view: the API's ids are read from the raw path, which Django's resolver does not see.
     re_path(r"^v1/", api.api),

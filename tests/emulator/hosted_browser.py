@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import axe_playwright_python
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+# WCAG 2.2 AA, and what axe-core calls good practice.
+RUN_AXE = """async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',
+'best-practice']})).violations.map(one => one.id + ': ' + one.nodes.map(node => node.html).join(' | '))"""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -132,3 +138,16 @@ def add_passkey_device(page: Page, *, knows_its_owner: bool = True) -> PasskeyDe
     }
     added = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
     return PasskeyDevice(session, added["authenticatorId"])
+
+
+def press_until(page: Page, text: str) -> None:
+    """Tab on until the focus is on this text, and can be seen there."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "() => [document.activeElement.innerText, getComputedStyle(document.activeElement).outlineStyle]"
+        )
+        if text in (focused[0] or ""):
+            assert focused[1] == "solid"
+            return
+    raise AssertionError(f"The focus never reached {text}.")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
@@ -15,14 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 from .authenticator import SoftwareAuthenticator
 from .conftest import App as AuthenticatorApp
 from .conftest import Emulator, enrol_passkey
-from .hosted_browser import App, add_passkey_device
+from .hosted_browser import AXE, RUN_AXE, App, add_passkey_device, press_until
 from .phone import phone_of
 
 pytestmark = pytest.mark.e2e
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-# WCAG 2.2 AA, and what axe-core calls good practice.
-RUN = """async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',
-'best-practice']})).violations.map(one => one.id + ': ' + one.nodes.map(node => node.html).join(' | '))"""
 # What is too small to be pressed, WCAG 2.2 criterion 2.5.8.
 SMALL = """() => [...document.querySelectorAll('button, a, summary')].filter(one => one.checkVisibility()).filter(one =>
 { const box = one.getBoundingClientRect(); return Math.min(box.width, box.height) < 24 }).map(one => one.outerHTML)"""
@@ -255,7 +249,7 @@ def test_a_page_has_no_fault_that_axe_finds_and_fits_320_pixels(tour: Tour, page
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.evaluate(AXE)
-        assert page.evaluate(RUN) == [], scheme
+        assert page.evaluate(RUN_AXE) == [], scheme
         if folder := os.environ.get("SCREENSHOTS"):
             page.set_viewport_size({"width": 390, "height": 780})
             page.screenshot(path=f"{folder}/{name}-{scheme}.png", full_page=True)
@@ -289,19 +283,6 @@ def test_a_keyboard_alone_renames_in_the_settings(tour: Tour, page: Page) -> Non
     page.keyboard.type("By keyboard")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="By keyboard")).to_be_visible()
-
-
-def press_until(page: Page, text: str) -> None:
-    """Tab on until the focus is on this text, and can be seen there."""
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(
-            "() => [document.activeElement.innerText, getComputedStyle(document.activeElement).outlineStyle]"
-        )
-        if text in (focused[0] or ""):
-            assert focused[1] == "solid"
-            return
-    raise AssertionError(f"The focus never reached {text}.")
 
 
 def test_little_motion_is_none(tour: Tour, page: Page) -> None:

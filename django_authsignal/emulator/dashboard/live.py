@@ -22,6 +22,7 @@ from django_authsignal.emulator.models import Action, Authenticator, Event
 from django_authsignal.emulator.problems import Problem
 
 PAGE = 30
+_USUAL = ("http://localhost:9000/v1", "emulator_secret", "emulator")  # django_authsignal.conf looks for these
 # What may be done by hand, from which states. Each is one UPDATE that names them: whatever happened since the page was
 # shown wins, and no button revives what was blocked.
 RESOLUTIONS = {
@@ -38,10 +39,14 @@ def home(request: HttpRequest) -> HttpResponse:
     span = request.GET.get("span", "")
     chart = charts.draw(span if span in charts.SPANS else "hour")
     kept = {name: request.GET[name] for name in ("user", "code", "state", "span") if request.GET.get(name)}
+    api_url = f"{settings.PUBLIC_URL}/v1"
     context = {
-        "api_url": f"{settings.PUBLIC_URL}/v1",
+        "api_url": api_url,
         "tenant": settings.TENANT_ID,
         "secrets": settings.API_SECRET_KEYS,
+        "django_settings": _django_settings(api_url),
+        "curl": f"curl -u {settings.API_SECRET_KEYS[0]}: -X POST {api_url}/users/ada/actions/signIn",
+        "is_used": bool(rows or kept or "before" in request.GET),
         "actions": rows,
         "older": f"?{urlencode({**kept, 'before': older})}" if older else "",
         "is_newest": "before" not in request.GET,
@@ -54,6 +59,16 @@ def home(request: HttpRequest) -> HttpResponse:
     }
     shown = [(row.pk, row.state, row.state_updated_at) for row in rows]
     return live(request, "live", context, [*shown, chart.counts], here="home")
+
+
+def _django_settings(api_url: str) -> str:
+    """What a Django project must say to find it; "" where it looks by itself."""
+    key, tenant = settings.API_SECRET_KEYS[0], settings.TENANT_ID
+    if (api_url, key, tenant) == _USUAL:
+        return ""
+    lines = {"API_URL": api_url, "API_SECRET_KEY": key, "TENANT_ID": tenant, "EMULATOR": True}
+    told = "".join(f"    {json.dumps(name)}: {value!r},\n".replace("'", '"') for name, value in lines.items())
+    return f"AUTHSIGNAL = {{\n{told}}}"
 
 
 def cut(found: QuerySet[Any], request: HttpRequest, size: int = PAGE) -> tuple[list[Any], int | None]:
@@ -128,5 +143,5 @@ def _history(row: Action) -> list[tuple[Any, str, str]]:
     for event in mine.order_by("created_at", "pk")[:50]:
         entries.append((event.created_at, str(event.data.get("type", "")) or event.type, ""))
     if row.state_updated_at != row.created_at or not row.verification_method:
-        entries.append((row.state_updated_at, _("State"), row.state))
+        entries.append((row.state_updated_at, _("Became"), row.state))
     return sorted(entries, key=lambda entry: entry[0])

@@ -49,8 +49,12 @@ const update = (text) => {
   for (const empty of document.querySelectorAll("[data-empty]")) {
     empty.hidden = !page.querySelector("[data-empty]");
   }
+  for (const part of document.querySelectorAll("[data-shown]")) {
+    part.hidden = page.querySelector(`[data-shown="${part.dataset.shown}"]`)?.hidden ?? true;
+  }
   document.querySelector("#main").dataset.version = version;
   offerCopies();
+  tellLocalTime();
   return true;
 };
 
@@ -121,6 +125,22 @@ const offerCopies = () => {
   }
 };
 
+// The server knows UTC only. Here times are the reader's own, and today's without their date; UTC is in the title.
+const tellLocalTime = () => {
+  const today = new Date().toDateString();
+  for (const time of document.querySelectorAll("time:not([title])")) {
+    const at = new Date(time.dateTime);
+    const { short } = time.dataset;
+    const withDate = short ? short !== "hour" : at.toDateString() !== today;
+    time.title = time.textContent;
+    time.textContent = at.toLocaleString(undefined, {
+      ...(withDate && (short ? { day: "numeric", month: "short" } : { dateStyle: "medium" })),
+      ...(short ? { hour: "numeric", minute: "2-digit" } : { timeStyle: "medium" }),
+    });
+  }
+};
+
 offerCopies();
+tellLocalTime();
 const place = document.querySelector("[data-live]");
 if (place) watch(place);
