@@ -118,7 +118,7 @@ def user_from_opaque_id(found: str) -> AbstractBaseUser | None:
 def _known_by(found: str) -> AbstractBaseUser | None:
     """Who was told to Authsignal, or asked there, under this id; the latest, should two users have had it."""
     told = SyncedUser.objects.filter(authsignal_id=found, user_pk__isnull=False)
-    asked = Challenge.objects.filter(authsignal_id=found).order_by("-created_at")
+    asked = Challenge.objects.filter(authsignal_id=found).exclude(user_pk="").order_by("-created_at")
     for rows in (told, asked):
         pk = rows.values_list("user_pk", flat=True).first()
         user = get_user(pk) if pk else None

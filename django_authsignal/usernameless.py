@@ -49,11 +49,8 @@ class Offer:
 
 def unavailable(tenant: object) -> str:
     """Why nobody can sign in by a passkey alone at this tenant, ending with the fix; "" when they can."""
-    ours = get_settings()
     if not tenant:
         return "AUTHSIGNAL has no TENANT_ID, which browsers name to Authsignal. Set it from Authsignal's portal."
-    if ours.USER_ID is not None and ours.USER_FROM_ID is None:
-        return "AUTHSIGNAL has a USER_ID and no USER_FROM_ID, so nobody knows whose passkey it is. Set the reverse too."
     if not _policy().accepts(VerificationMethod.PASSKEY):
         return f"A passkey does not sign in. List PASSKEY in PASSWORDLESS_METHODS, and in {_policy().action}'s METHODS."
     return ""
@@ -135,7 +132,7 @@ def _finish(request: HttpRequest, token: str, nonce: str, next_page: str) -> Ste
 
 
 def _refused_nonce(request: HttpRequest, nonce: str, policy: Policy) -> str:
-    if not browser.is_known(request) or len(nonce) > MAX_NONCE or not nonce.isascii():
+    if len(nonce) > MAX_NONCE or not nonce.isascii():
         return "foreign"
     try:
         _signer(request).unsign(nonce, max_age=timedelta(seconds=policy.challenge_age))

@@ -156,7 +156,6 @@ def test_a_page_may_name_where_to_go_and_how_the_button_looks(browser, tenant):
 
 FAULTS = [
     ({"TENANT_ID": ""}, "TENANT_ID"),
-    ({"USER_ID": lambda user: "u"}, "USER_FROM_ID"),
     ({"PASSWORDLESS_METHODS": ["EMAIL_OTP"]}, "PASSWORDLESS_METHODS"),
 ]
 

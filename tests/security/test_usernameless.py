@@ -12,6 +12,8 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from django_authsignal import usernameless
+from django_authsignal.identity import user_from_id
 from django_authsignal.models import Challenge, Kind, Status
 from django_authsignal.signals import action_blocked, challenge_failed, challenge_passed
 from tests.conftest import PASSWORD, newest
@@ -124,6 +126,7 @@ def test_a_thiefs_proof_planted_in_a_victims_browser_signs_them_in_nowhere(new_b
     offer(victim)
     assert bring(victim, given, token).status_code == 403
     assert victim.user_pk is None
+    assert victim.authsignal.calls == []
     assert not Challenge.objects.exists()
 
 
@@ -166,6 +169,7 @@ def test_a_nonce_of_another_tenant_is_refused(browser, ada, settings):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "TENANT_ID": "other"}
     assert bring(browser, given, token).status_code == 403
     assert browser.user_pk is None
+    assert browser.authsignal.calls == []
 
 
 def test_a_proof_that_comes_too_late_is_refused(browser, ada):
@@ -258,6 +262,30 @@ def test_a_user_of_another_environment_is_nobody(browser, ada, settings):
     assert browser.user_pk is None
 
 
+@pytest.mark.parametrize(("prefix", "found"), [("live-", True), ("staging-", False), ("", False)])
+def test_an_id_is_a_users_only_with_the_prefix_that_we_give_it(ada, settings, prefix, found):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "USER_ID_PREFIX": "live-"}
+    assert (user_from_id(f"{prefix}{ada.pk}") == ada) is found
+
+
+@pytest.mark.parametrize("name", ["ada", "Ada", "ADA"])
+def test_whoever_a_look_up_finds_counts_only_by_the_very_id_that_we_give_them(ada, settings, name):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "USER_ID": lambda user: user.username, "USER_FROM_ID": by_name}
+    assert (user_from_id(name) == ada) is (name == "ada")
+
+
+def test_an_id_that_was_once_nobodys_is_found_by_whoever_is_asked_under_it(browser, ada, settings):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "USER_ID": lambda user: f"u-{user.username}"}
+    given = offer(browser)
+    bring(browser, given, browser.authsignal.passkey_token("u-ada", given["idempotencyKey"]))
+    assert (newest().reason, browser.user_pk) == ("unknown_user", None)
+    browser.post("/login/", {"username": "ada", "password": PASSWORD})
+    Challenge.objects.filter(reason="unknown_user").update(created_at=timezone.now())  # the newer of the two
+    given = offer(browser)
+    bring(browser, given, browser.authsignal.passkey_token("u-ada", given["idempotencyKey"]))
+    assert browser.user_pk == str(ada.pk)
+
+
 def by_name(name):
     return get_user_model().objects.get(username__iexact=name)
 
@@ -333,10 +361,31 @@ def test_the_same_proof_twice_is_sent_on_without_a_second_sign_in(browser, ada, 
     token = browser.authsignal.passkey_token(str(ada.pk), given["idempotencyKey"])
     bring(browser, given, token, next="/members/")
     browser.session.flush()
+    asked = len(browser.authsignal.calls)
     again = bring(browser, given, token, next="/withdraw/")
     assert (again.status_code, again.headers["Location"]) == (303, "/members/")
     assert browser.user_pk is None
     assert heard.count("logged_in") == 1
+    assert len(browser.authsignal.calls) == asked
+
+
+def test_a_proof_that_is_not_finished_yet_may_still_be(browser, ada):
+    given = offer(browser)
+    token = browser.authsignal.passkey_token(str(ada.pk), given["idempotencyKey"], state="CHALLENGE_REQUIRED")
+    assert bring(browser, given, token).status_code == 403
+    assert not Challenge.objects.exists()
+    browser.authsignal.complete(given["idempotencyKey"])
+    assert bring(browser, given, token).status_code == 303
+
+
+def test_one_nonce_gives_each_browser_and_tenant_a_key_of_its_own(rf, settings):
+    keys = set()
+    for cookie, tenant in (("1" * 32, "one"), ("2" * 32, "one"), ("1" * 32, "two")):
+        settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "TENANT_ID": tenant}
+        request = rf.get(URL)
+        request.COOKIES["authsignal_browser"] = cookie
+        keys.add(usernameless._key(request, "nonce"))
+    assert len(keys) == 3
 
 
 def test_a_consumed_proof_stays_consumed_when_an_old_cookie_is_restored(browser, ada, settings):
@@ -433,5 +482,25 @@ def test_a_proxys_own_password_makes_no_api_client_of_a_browser(browser, ada):
     token = browser.authsignal.passkey_token(str(ada.pk), given["idempotencyKey"])
     headers = {"Authorization": "Basic c3RhZ2luZzpzdGFnaW5n"}
     assert browser.post(URL, {"token": token, "nonce": given["nonce"]}, headers=headers).status_code == 303
+    assert newest().channel == "browser"
+    assert browser.get("/members/").content == b"members"
+
+
+def known_by_header(get_response):
+    """A middleware of a project's own: somebody is signed in by what a proxy says."""
+
+    def middleware(request):
+        if "Authorization" in request.headers:
+            request.user = get_user_model().objects.get(username="bob")
+        return get_response(request)
+
+    return middleware
+
+
+def test_who_is_known_by_a_header_signs_in_as_a_browser(browser, ada, bob, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.known_by_header"]
+    given = offer(browser)
+    token = browser.authsignal.passkey_token(str(ada.pk), given["idempotencyKey"])
+    browser.post(URL, {"token": token, "nonce": given["nonce"]}, headers={"Authorization": "Proxy bob"})
     assert newest().channel == "browser"
     assert browser.get("/members/").content == b"members"

@@ -73,6 +73,15 @@ def test_a_method_the_policy_refuses_is_an_error(client, ada, authsignal, settin
         client.pass_challenge("withdrawFunds", method="SMS")
 
 
+def test_a_passkey_alone_signs_a_client_in(client, authsignal, settings, django_user_model):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "TENANT_ID": "tenant"}
+    ada = django_user_model.objects.create_user("ada")
+    given = client.get("/authsignal/sign-in/passkey/").json()
+    token = authsignal.passkey_token(str(ada.pk), given["idempotencyKey"])
+    client.post(given["finishUrl"], {"token": token, "nonce": given["nonce"]})
+    assert client.session["_auth_user_id"] == str(ada.pk)
+
+
 def test_without_the_fixture_the_client_is_django_s_own():
     assert not hasattr(Client, "pass_challenge")
     assert Client.force_login.__module__ == "django.test.client"

@@ -202,7 +202,6 @@ def offering_passkeys(settings, tmp_path):
     ("written", "named"),
     [
         ({}, "TENANT_ID"),
-        ({"TENANT_ID": "t", "USER_ID": lambda user: "u"}, "USER_FROM_ID"),
         ({"TENANT_ID": "t", "PASSWORDLESS_METHODS": ["SMS"]}, "PASSWORDLESS_METHODS"),
     ],
 )

@@ -109,14 +109,15 @@ function stop() {
   return controller.signal;
 }
 
-function explain(error, signal) {
-  button.disabled = false;
+function explain(error) {
   const known = { NotAllowedError: "cancelled", unknown_credential: "unknown", too_many: "tooMany" };
-  say(signal.aborted ? "" : known[error.name] ?? known[error.code] ?? "failed"); // aborted: they went on in another way
+  button.disabled = false;
+  say(known[error.name] ?? known[error.code] ?? "failed");
 }
 
 async function autofill() {
-  if (!field || button.disabled || document.hidden || !(await PublicKeyCredential.isConditionalMediationAvailable?.())) {
+  const offered = field && (await PublicKeyCredential.isConditionalMediationAvailable?.());
+  if (!offered || button.disabled || document.hidden) {
     return; // when hidden: two tabs that are restored together would each be given a cookie, and one keeps its own
   }
   const signal = stop();
@@ -132,10 +133,12 @@ async function autofill() {
   try {
     await signIn(ready, credential, signal);
   } catch (error) {
-    explain(error, signal);
-    failures += 1;
-    if (failures < 3) {
-      autofill();
+    if (!signal.aborted) { // else they went on in another way
+      explain(error);
+      failures += 1;
+      if (failures < 3) {
+        autofill();
+      }
     }
   }
 }
@@ -150,9 +153,12 @@ async function pressed() {
     const ready = known && known.until > Date.now() ? known : await prepare(signal);
     await signIn(ready, await choose(ready, "optional", signal), signal);
   } catch (error) {
-    explain(error, signal);
-    button.focus();
-    autofill();
+    button.disabled = false;
+    if (!signal.aborted) {
+      explain(error);
+      button.focus();
+      autofill();
+    }
   }
 }
 
