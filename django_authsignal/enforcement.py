@@ -56,9 +56,13 @@ class Requirement:
 
     def applies(self, request: HttpRequest, policy: Policy) -> bool:
         """True when this request's method is asked for; a single-use proof is asked of unsafe methods only."""
+        return self.applies_to(request.method, policy)
+
+    def applies_to(self, method: str | None, policy: Policy) -> bool:
+        """The same for an HTTP method that nobody sent yet."""
         if self.methods is not None:
-            return request.method in self.methods
-        return request.method not in SAFE_METHODS or not policy.single_use
+            return method in self.methods
+        return method not in SAFE_METHODS or not policy.single_use
 
 
 def policy_of(action: str | None, *, max_age: int | None = None, bind: Bind = ()) -> Policy:

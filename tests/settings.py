@@ -41,7 +41,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework.authtoken",
     "knox",
+    "drf_spectacular",
 ]
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "django_authsignal.contrib.rest_framework.schema.AutoSchema"}
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -16,7 +16,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request, is_form_media_type
 from rest_framework.views import APIView
 
-from ... import channel, enforcement, flow, responses, signin, steps
+from ... import channel, enforcement, flow, guards, responses, signin, steps
 from ...binding import SAFE_METHODS, UnreadableFields
 from ...client import ConfigurationError
 from ...decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Verdict
@@ -133,13 +133,19 @@ class ChallengeRequiredMixin(_Asking):
         return (*self.challenge_requirements, *((self._requirement(code, methods),) if code else ()))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Authenticates, checks permissions and throttles, then asks. OPTIONS does nothing, and is not asked."""
+        """Authenticates, checks permissions and throttles, then asks.
+
+        OPTIONS does nothing and is not asked, nor is a method that the view does not have: the answer is 405, which the
+        browsable API renders as the page of its forms.
+        """
         method = request.method or ""
         # A method override of the project's own is known to the framework's request alone, and it picks what runs.
         request._request.method = method
         asked = self.get_challenge_requirements(method, getattr(self, "action", None))
         if method == "OPTIONS":
             asked = tuple(one for one in asked if one.methods and method in one.methods)
+        elif method.lower() not in self.http_method_names or not hasattr(self, method.lower()):
+            asked = ()
         if any(one.bind for one in asked):
             _keep_body(request)
         super().initial(request, *args, **kwargs)
@@ -220,6 +226,18 @@ class SignInMixin(_Asking):
                 "is made."
             )
         return finished
+
+
+def requirements_of(view: APIView, method: str) -> tuple[Requirement, ...]:
+    """What is asked of one HTTP method of a view, by its mixin and by decorators on its handler. Nothing begins."""
+    name = getattr(view, "action", None) or method.lower()
+    handler = getattr(view, name, None)
+    asked = guards.requirements_of(handler)
+    for cell in getattr(handler, "__closure__", None) or ():  # @api_view keeps its function there
+        asked += guards.requirements_of(cell.cell_contents)
+    if isinstance(view, ChallengeRequiredMixin):
+        asked = (*view.get_challenge_requirements(method, getattr(view, "action", None)), *asked)
+    return tuple(dict.fromkeys(asked))
 
 
 def guarded(view: Any, asked: Requirement) -> Any:
