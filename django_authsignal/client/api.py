@@ -22,6 +22,7 @@ from .types import (
     Action,
     Authenticator,
     EnrolledAuthenticator,
+    ImportedPasskeys,
     QueriedAction,
     Tracked,
     User,
@@ -33,6 +34,15 @@ from .types import (
 DEFAULT_API_URL = "https://api.authsignal.com/v1"  # the US region
 
 _ACTION = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+_MOST_PASSKEYS = 1000
+_PASSKEY = {
+    "user_id": "userId",
+    "credential_id": "credentialId",
+    "credential_public_key": "credentialPublicKey",
+    "name": "name",
+    "transports": "transports",
+    "aaguid": "aaguid",
+}
 _Query = Mapping[str, str | Sealed | None]
 _T = TypeVar("_T")
 
@@ -282,6 +292,21 @@ class Client:
             repeatable=False,  # a second one would be a second authenticator, with other recovery codes
         )
 
+    def import_passkeys(self, passkeys: Iterable[Mapping[str, Any]]) -> ImportedPasskeys:
+        """Enrol passkeys that users have registered elsewhere, under the same relying party id: up to 1,000, of many
+        users, in one call.
+
+        Each is a mapping with `user_id`, `credential_id` and `credential_public_key` (COSE, both base64url), and if
+        known `name`, `transports` and `aaguid`. One that is registered already fails alone and is named in the answer;
+        for one that is malformed the API may refuse all. Raises ValueError for none, for more than 1,000, and for other
+        keys.
+        """
+        items = [_passkey(one) for one in passkeys]
+        if not 1 <= len(items) <= _MOST_PASSKEYS:
+            raise ValueError(f"There are {len(items)} passkeys. Give 1 to {_MOST_PASSKEYS} in one call.")
+        path, body = ("users", "authenticators"), {"authenticators": items}
+        return self._one(ImportedPasskeys.from_wire, "import_passkeys", "POST", path, body, repeatable=False)
+
     def delete_authenticator(self, user_id: str, user_authenticator_id: str) -> bool:
         """Remove one authenticator. True unless the answer says no; raises NotFound for an unknown one."""
         path = (
@@ -337,6 +362,17 @@ def _known(user: User) -> User:
     if user.is_enrolled is None:
         raise ValueError("isEnrolled is missing")
     return user
+
+
+def _passkey(given: Mapping[str, Any]) -> dict[str, Any]:
+    """One passkey in the API's words."""
+    unknown = sorted(set(given) - set(_PASSKEY))
+    if unknown:
+        raise ValueError(f"A passkey has no {unknown[0]!r}. It knows: {', '.join(_PASSKEY)}.")
+    missing = [name for name in ("user_id", "credential_id", "credential_public_key") if not given.get(name)]
+    if missing:
+        raise ValueError(f"A passkey has no {missing[0]}. Give it.")
+    return {"verificationMethod": "PASSKEY", **{_PASSKEY[name]: value for name, value in given.items()}}
 
 
 def _action(action: str) -> str:

@@ -330,6 +330,46 @@ class EnrolledAuthenticator:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedPasskey:
+    """A passkey that `import_passkeys` did not import: with "conflict" it is registered already, maybe elsewhere."""
+
+    user_id: str | None = None
+    credential_id: str | None = None
+    error_code: str | None = None
+    error_description: str | None = None
+
+    @classmethod
+    def from_wire(cls, data: Wire) -> Self:
+        return cls(
+            user_id=_text(data, "userId"),
+            credential_id=_text(data, "credentialId"),
+            error_code=_text(data, "errorCode"),
+            error_description=_text(data, "errorDescription"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedPasskeys:
+    """The answer to `import_passkeys`: how many, and which ones not."""
+
+    total: int
+    succeeded: int
+    failed: int
+    failures: tuple[RefusedPasskey, ...] = ()
+    raw: Wire = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_wire(cls, data: Wire) -> Self:
+        return cls(
+            total=_number(data, "total"),
+            succeeded=_number(data, "succeeded"),
+            failed=_number(data, "failed"),
+            failures=tuple(RefusedPasskey.from_wire(item) for item in objects(data.get("failures", []))),
+            raw=data,
+        )
+
+
 def objects(value: object) -> tuple[Wire, ...]:
     """The items of a JSON array of objects; ValueError for anything else."""
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -352,6 +392,13 @@ def _required(data: Wire, key: str) -> str:
     value = data.get(key)
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key} is missing or not a text")
+    return value
+
+
+def _number(data: Wire, key: str) -> int:
+    value = data.get(key)
+    if type(value) is not int:
+        raise ValueError(f"{key} is missing or not a whole number")
     return value
 
 

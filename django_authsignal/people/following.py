@@ -19,6 +19,7 @@ from ..conf import background_client, get_settings
 from ..identity import authsignal_id, pseudonym
 from ..models import Challenge, SyncedUser, revoke_open
 from . import telling
+from .patience import reason
 
 logger = logging.getLogger("django_authsignal")
 
@@ -85,7 +86,7 @@ def failed(user_pk: str, operation: str, error: Exception) -> None:
         "Authsignal could not be told of the user %s (%s): %s. Run manage.py authsignal_sync_users when it is mended.",
         user_pk,
         operation,
-        error,
+        reason(error),
     )
     signals.user_sync_failed.send_robust(get_user_model(), user_pk=user_pk, operation=operation, error=error)
 

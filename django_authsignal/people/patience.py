@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..client import AuthsignalError, ConfigurationError, Forbidden, RateLimited, Unauthorized, Unreachable
+from ..client import AuthsignalError, ConfigurationError, Forbidden, RateLimited, Refused, Unauthorized, Unreachable
 
 T = TypeVar("T")
 
@@ -43,13 +43,16 @@ class Weather:
     def foul(self, error: Exception) -> None:
         """A call failed. Raises Stopped when the next one would, too."""
         if isinstance(error, Unauthorized | Forbidden | ConfigurationError | RateLimited):
-            raise Stopped(str(error)) from error
+            raise Stopped(reason(error)) from error
         if isinstance(error, Unreachable):
             self._outages += 1
         if self._outages >= OUTAGES:
-            raise Stopped(f"{OUTAGES} times in a row: {error}") from error
+            raise Stopped(f"{OUTAGES} times in a row: {reason(error)}") from error
 
 
 def reason(error: Exception) -> str:
-    """Why a call failed, fit to be printed; what else went wrong keeps its own text to the logs."""
-    return str(error) if isinstance(error, AuthsignalError | ConfigurationError | ValueError) else type(error).__name__
+    """Why a call failed, fit to be printed: a refusal may quote the address or the secret that it refuses."""
+    if isinstance(error, Refused):
+        return f"Authsignal answered {error.status}" + (f" ({error.code})" if error.code else "")
+    # What a project's own function raises may quote anything.
+    return str(error) if isinstance(error, AuthsignalError | ConfigurationError) else type(error).__name__

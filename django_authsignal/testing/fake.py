@@ -210,6 +210,8 @@ class FakeAuthsignal(BaseAdapter):
                 return "query_users", lambda: (200, self._find(query)), None, None
             case "GET", ["users", str(u)]:
                 return "get_user", lambda: (200, self._user(u)), user, None
+            case "POST", ["users", "authenticators"] if "authenticators" in body:
+                return "import_passkeys", lambda: (200, self._import(body["authenticators"])), None, None
             case (("PATCH" | "POST"), ["users", str(u)]):
                 return "update_user", lambda: (200, self._update(u, body)), user, None
             case "DELETE", ["users", str(u)]:
@@ -335,6 +337,18 @@ class FakeAuthsignal(BaseAdapter):
         self._authenticators.setdefault(user, []).append(authenticator)
         return {"authenticator": authenticator, "recoveryCodes": ["fake-1111", "fake-2222"]}
 
+    def _import(self, passkeys: list[dict[str, Any]]) -> dict[str, Any]:
+        failures = []
+        for item in passkeys:
+            known = {one.get("credentialId") for own in self._authenticators.values() for one in own}
+            if item["credentialId"] in known:
+                named = {key: item[key] for key in ("userId", "credentialId")}
+                failures.append({**named, "errorCode": "conflict", "errorDescription": "It is registered already."})
+            else:
+                self._enrol(item["userId"], item)
+        done = len(passkeys) - len(failures)
+        return {"total": len(passkeys), "succeeded": done, "failed": len(failures), "failures": failures}
+
     def _remove(self, user: str, authenticator_id: str) -> _Answer:
         own = self._authenticators.get(user, [])
         kept = [item for item in own if item["userAuthenticatorId"] != authenticator_id]
@@ -346,6 +360,9 @@ class FakeAuthsignal(BaseAdapter):
 
 def _authenticator(user: str, body: Mapping[str, Any], authenticator_id: str) -> dict[str, Any]:
     now = _stamp(datetime.now(UTC))
+    credential = body.get("credentialId")
+    if credential:
+        body = {**body, "webauthnCredential": {"credentialId": credential, "credentialBackedUp": False}}
     return {**body, "userAuthenticatorId": authenticator_id, "userId": user, "createdAt": now, "verifiedAt": now}
 
 

@@ -165,6 +165,33 @@ OPERATIONS: list[Operation] = [
         (Authenticator.from_wire(AUTHENTICATOR), ("a", "b")),
     ),
     (
+        "import_passkeys",
+        lambda c: c.import_passkeys(
+            [{"user_id": "1", "credential_id": "c", "credential_public_key": "k", "transports": ["usb"], "name": None}]
+        ),
+        {
+            "total": 1,
+            "succeeded": 0,
+            "failed": 1,
+            "failures": [{"userId": "1", "credentialId": "c", "errorCode": "conflict", "errorDescription": "there"}],
+        },
+        "POST",
+        "/v1/users/authenticators",
+        {
+            "authenticators": [
+                {
+                    "verificationMethod": "PASSKEY",
+                    "userId": "1",
+                    "credentialId": "c",
+                    "credentialPublicKey": "k",
+                    "transports": ["usb"],
+                }
+            ]
+        },
+        lambda r: (r.total, r.succeeded, r.failed, [(one.credential_id, one.error_code) for one in r.failures]),
+        (1, 0, 1, [("c", "conflict")]),
+    ),
+    (
         "delete_authenticator",
         lambda c: c.delete_authenticator("1", "x"),
         {"success": False},
@@ -175,6 +202,9 @@ OPERATIONS: list[Operation] = [
         False,
     ),
 ]
+
+
+PASSKEY = {"user_id": "1", "credential_id": "c", "credential_public_key": "k"}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation[0])
@@ -261,6 +291,9 @@ def test_an_answer_that_is_none_is_unreadable(client: Client, server: Server, co
         (lambda c: c.get_authenticators("1"), [1]),
         (lambda c: c.query_users(email="a"), {"users": None}),
         (lambda c: c.enroll_verified_authenticator("1", verification_method="SMS"), {"recoveryCodes": []}),
+        (lambda c: c.import_passkeys([PASSKEY]), {"succeeded": 1}),
+        (lambda c: c.import_passkeys([PASSKEY]), {"total": True, "succeeded": 1, "failed": 0}),
+        (lambda c: c.import_passkeys([PASSKEY]), {"total": 1, "succeeded": 1, "failed": 0, "failures": {}}),
     ],
 )
 def test_an_answer_without_what_it_must_have_is_unreadable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, time
@@ -219,3 +220,20 @@ def test_clear_takes_a_value_away(client: Client, server: Server) -> None:
 def test_the_client_imports_no_django() -> None:
     code = "import sys, django_authsignal.client; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("passkeys", "says"),
+    [
+        ([], "There are 0 passkeys"),
+        ([{"user_id": "1", "credential_id": "c", "credential_public_key": "k"}] * 1001, "There are 1001 passkeys"),
+        ([{"user_id": "1", "credential_id": "c"}], "no credential_public_key"),
+        ([{"user_id": "1", "credentialId": "c"}], "no 'credentialId'. It knows: user_id"),
+    ],
+)
+def test_passkeys_that_cannot_be_imported_are_refused_before_anything_is_sent(
+    client: Client, server: Server, passkeys: list[dict[str, str]], says: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        client.import_passkeys(passkeys)
+    assert server.seen == []

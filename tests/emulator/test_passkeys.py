@@ -268,3 +268,14 @@ def test_a_registered_passkey_can_be_looked_up(emulator: Emulator, enrolled: Sof
     )
     assert known.json()["credentialId"] == encode(enrolled.credential_id)
     assert (unknown.status_code, unknown.json()["error"]) == (404, "invalid_credential")
+
+
+def test_an_imported_passkey_names_its_user_as_the_service_did_where_it_was_made(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator
+) -> None:
+    body = {"verificationMethod": "PASSKEY", "credentialId": encode(passkey.credential_id)}
+    emulator.post(f"users/{user}/authenticators", {**body, "credentialPublicKey": encode(passkey._cose())})
+    passkey.user_handle = encode(b"of another service")
+    token = challenged(emulator, user)
+    assert prove(emulator, token, passkey).json()["isVerified"] is True
+    assert emulator.validate(token)["userId"] == user

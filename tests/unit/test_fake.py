@@ -230,3 +230,12 @@ def test_a_user_is_changed_found_and_deleted(client: Client) -> None:
     assert [user.user_id for user in client.query_users(email="a@example.com").users] == ["1"]
     assert client.delete_user("1") is True
     assert client.get_user("1").email is None
+
+
+def test_passkeys_are_imported_once(client: Client) -> None:
+    passkey = {"user_id": "1", "credential_id": "c", "credential_public_key": "k"}
+    assert client.import_passkeys([passkey, {**passkey, "credential_id": "d"}]).succeeded == 2
+    again = client.import_passkeys([passkey])
+    assert [(item.credential_id, item.error_code) for item in again.failures] == [("c", "conflict")]
+    there = [one.webauthn_credential.credential_id for one in client.get_authenticators("1") if one.webauthn_credential]
+    assert there == ["c", "d"]
