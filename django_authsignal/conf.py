@@ -60,6 +60,8 @@ class Settings:
     ACTIONS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     MANAGE_ACTION: str = "manageAuthenticators"
     RESET_ACTION: str = "resetAuthenticators"  # staff take another user's ways of proof
+    OTP_ACTION: str = ""  # what compat.otp_required asks; "": SIGN_IN_ACTION
+    SUDO_ACTION: str = "sudo"  # what compat.sudo_required asks
     USER_ID: Dotted = None  # callable(user) -> str
     USER_FROM_ID: Dotted = None  # callable(str) -> user or None
     USER_ID_PREFIX: str = ""
@@ -115,7 +117,7 @@ NUMBERS = {
     "REVIEW_MAX_AGE": (1, LARGEST),
 }  # and the least and most they may be
 ORIGIN = re.compile(r"https?://[^\s/\\?#@]+/?")
-STRINGS = ("SIGN_IN_ACTION", "MANAGE_ACTION", "RESET_ACTION", "USER_ID_PREFIX")
+CODES = ("SIGN_IN_ACTION", "MANAGE_ACTION", "RESET_ACTION", "OTP_ACTION", "SUDO_ACTION")
 ENVIRONMENT = ("API_SECRET_KEY", "TENANT_ID", "API_URL")
 FROM_ENVIRONMENT = (*ENVIRONMENT, "USER_ID_SECRET")
 LISTS = ("API_SECRET_KEY_FALLBACKS", "HOSTED_HOSTS", "METHODS", "PASSWORDLESS_METHODS")
@@ -289,7 +291,7 @@ def _list_fault(key: str, value: Any) -> tuple[str, str] | None:
 
 
 def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
-    if key in ("SIGN_IN_ACTION", "MANAGE_ACTION", "RESET_ACTION"):
+    if key in CODES and not (key == "OTP_ACTION" and value == ""):
         return None if valid_action(value) else (f"is {value!r}, not an action code.", ACTION_HINT)
     if key == "USER_ID_PREFIX":
         return None if isinstance(value, str) else ("is not a string.", "Write a short prefix, such as 'staging-'.")

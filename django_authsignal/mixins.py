@@ -23,7 +23,7 @@ from .models import Challenge, Kind, Status
 from .policy import Bind
 
 
-def _stands_before_view(cls: type, mixin: type) -> None:
+def stands_before_view(cls: type, mixin: type) -> None:
     """Raises ConfigurationError for a view whose bases name the mixin too late: it would guard nothing."""
     if View in cls.__mro__ and cls.__mro__.index(View) < cls.__mro__.index(mixin):
         raise ConfigurationError(f"{cls.__name__}: put {mixin.__name__} before the view in the bases.")
@@ -39,7 +39,7 @@ class ChallengeRequiredMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _stands_before_view(cls, ChallengeRequiredMixin)
+        stands_before_view(cls, ChallengeRequiredMixin)
 
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
@@ -61,7 +61,7 @@ class LoginRequiredMixin(DjangoLoginRequiredMixin):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _stands_before_view(cls, LoginRequiredMixin)
+        stands_before_view(cls, LoginRequiredMixin)
 
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
@@ -84,7 +84,7 @@ class SignInMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _stands_before_view(cls, SignInMixin)
+        stands_before_view(cls, SignInMixin)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Checks the form, then asks the gate; the form's user is signed in only with its answer."""

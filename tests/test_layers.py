@@ -16,7 +16,9 @@ LAYERS = {
         ahead
         apps
         backends
+        compat
         contrib
+        coverage
         decorators
         doctor
         enforcement
@@ -74,7 +76,6 @@ LAYERS = {
         client
     """,
 }
-LAYERS["edges"] += " coverage"
 ORDER = list(LAYERS)
 LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # checks reads what every layer declares, to compare it with the settings; nothing but apps imports it.

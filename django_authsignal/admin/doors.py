@@ -240,7 +240,8 @@ def view_name(admin: Any, pattern: URLPattern) -> str:
 
 
 def _view(admin: Any, name: str, view: Any) -> Any:
-    requirements = [DoorRequirement(**asked._asdict(), admin=admin, view=name) for asked in possible(admin, name)]
+    found = possible(admin, name)
+    requirements = [DoorRequirement(**asked._asdict(), admin=admin, view=name, by="admin") for asked in found]
     if requirements and name not in _STOCK_DOORS:
         # Whoever is asked for a step-up must be somebody whom the site lets in.
         view = admin.admin_site.admin_view(_sync(view))

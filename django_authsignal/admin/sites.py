@@ -44,8 +44,8 @@ class AuthsignalAdminSiteMixin:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         asked = doors.asked_of(self.challenge_action, "challenge_action")
-        step_up = [SiteRequirement(**asked._asdict(), site=self)] if asked else []
-        self._requirements = [SiteRequirement(action=None, site=self), *step_up]
+        step_up = [SiteRequirement(**asked._asdict(), site=self, by="admin")] if asked else []
+        self._requirements = [SiteRequirement(action=None, site=self, by="admin"), *step_up]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Django's, and what the site asks; for views of your own as well."""

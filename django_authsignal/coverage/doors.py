@@ -33,12 +33,13 @@ class Asked:
     on_allow: str
     unenrolled: str
     on_unreachable: str
+    sign_in: bool = False  # True for the sign-in's action, which is asked for once a session
     http_methods: tuple[str, ...] = ()  # where the door's own are not known: the ones asked; empty: all
 
     @property
     def is_step_up(self) -> bool:
         """False where it only asks that the session's sign-in was proved."""
-        return self.by not in ("login_required", "backend", "SignInChallengeMiddleware")
+        return not self.sign_in or self.by in ("decorator", "mixin", "include", "code")
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ def describe(policy: Policy, by: str, http_methods: Sequence[str] = ()) -> Asked
         on_allow=policy.on_allow,
         unenrolled=policy.unenrolled,
         on_unreachable=policy.on_unreachable,
+        sign_in=policy.sign_in,
         http_methods=tuple(http_methods),
     )
 

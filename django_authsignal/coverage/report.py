@@ -14,11 +14,11 @@ from django.utils.module_loading import import_string
 
 from .. import token_views
 from ..backends import AuthsignalBackendMixin
-from ..conf import get_settings
+from ..conf import CODES, get_settings
 from ..enforcement import policy_of
 from ..middleware import SignInChallengeMiddleware
 from . import code, remedies, sensitive
-from .doors import Asked, Door, describe, short, walk
+from .doors import Door, describe, short, walk
 from .views import doors_of
 
 SIGN_IN_MIXINS = {"django_authsignal.mixins.SignInMixin", f"{token_views.OURS}.views.SignInMixin"}
@@ -68,7 +68,7 @@ def read(urlconf: Any = None) -> Report:
         doors.append(Door("function", "/", "", (), "", "", fault=fault))
     doors += _in_code(calls)
     asked = {asked.action for door in doors for asked in door.asks}
-    own = {settings.SIGN_IN_ACTION, settings.MANAGE_ACTION}
+    own = {getattr(settings, name) for name in CODES}
     named = code.literals()
     return Report(
         doors=tuple(doors),
@@ -111,7 +111,7 @@ def _signs_in_by(door: Door) -> str:
     if hasattr(door.target, "authsignal_signs_in"):
         return "decorator"
     is_login = isinstance(door.target, type) and issubclass(door.target, LoginView)
-    is_admins = door.view == "django.contrib.admin.sites.AdminSite.login"
+    is_admins = "admin" in door.namespaces and door.name.rpartition(":")[2] == "login"
     return "backend" if (is_login or is_admins) and _is_gated() else ""
 
 
@@ -227,12 +227,8 @@ def _looks(doors: Iterable[Door]) -> Iterator[Gap]:
 def _is_covered(door: Door) -> bool:
     if sensitive.resets_a_password(door):
         return _sessions_are_asked()  # whoever is logged in by it is asked at their next page
-    return any(_asks_enough(door, asked) for asked in door.asks)
-
-
-def _asks_enough(door: Door, asked: Asked) -> bool:
     # Where nobody knows which methods a function takes, what is asked of some of them was chosen by its author.
-    return asked.is_step_up or asked.by == "backend"
+    return any(asked.is_step_up or asked.by == "backend" for asked in door.asks)
 
 
 def _issues_tokens(door: Door) -> bool:

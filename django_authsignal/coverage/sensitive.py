@@ -93,8 +93,6 @@ HARMLESS = {
 }
 HARMLESS_FUNCTIONS = (
     "django.contrib.admin.sites.AdminSite.password_change_done",
-    "django.contrib.admin.sites.AdminSite.login",
-    "django.contrib.admin.sites.AdminSite.logout",
     "django.contrib.contenttypes.",
     "django.views.",
 )

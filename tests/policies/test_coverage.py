@@ -61,6 +61,16 @@ def test_a_sensitive_door_that_asks_nothing_is_named_with_reason_and_line(report
     assert expected[1] in gap.line
 
 
+def test_a_sites_sign_in_is_no_step_up_for_its_users_and_groups(report):
+    named = {
+        door.view.partition(": ")[2]
+        for gap in report.gaps
+        for door in gap.doors
+        if "/guarded-office/auth/group" in door.url
+    }
+    assert named == {"add", "change", "delete", "delete_selected"}
+
+
 QUIET = [
     "/withdraw/",
     "/members/",
@@ -76,6 +86,9 @@ QUIET = [
     "/office/",
     "/office/login/",
     "/office/logout/",
+    "/guarded-office/login/",
+    "/guarded-office/auth/user/add/",
+    "/guarded-office/auth/user/<path:object_id>/delete/",
     "/office/jsi18n/",
     "/office/auth/group/",
     "/password-reset/logout/",
@@ -271,7 +284,7 @@ def test_an_action_that_nothing_asks_is_told(settings):
 
 
 def test_an_action_that_is_not_declared_is_told(report):
-    assert report.unknown == ("closeAccount", "deleteUser")
+    assert report.unknown == ("closeAccount", "deleteUser", "manageUsers", "readUsers")
 
 
 def test_faulty_settings_are_an_error_that_names_the_fault(settings):

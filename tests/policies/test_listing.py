@@ -108,6 +108,31 @@ def test_the_doors_of_an_admin(doors):
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "method", "door", "expected"),
+    [
+        ("", "GET", "view", "readUsers"),
+        ("", "POST", "list_editable", "manageUsers"),
+        ("", "POST", "delete_selected", "deleteUser"),
+        ("", "POST", "refund", None),
+        ("add/", "POST", "add", "manageUsers"),
+        ("<path:object_id>/change/", "POST", "change", "manageUsers"),
+        ("<path:object_id>/delete/", "POST", "delete", "deleteUser"),
+        ("<path:object_id>/history/", "GET", "history", "readUsers"),
+    ],
+)
+def test_what_each_door_of_a_guarded_admin_asks(doors, url, method, door, expected):
+    (found,) = [one for one in at(doors, f"/guarded-office/auth/user/{url}", method) if one.view.endswith(f": {door}")]
+    actions = {(one.action, one.by) for one in found.asks}
+    assert actions == {("signIn", "admin"), *([(expected, "admin")] if expected else [])}
+
+
+def test_every_page_of_a_guarded_site_but_its_sign_in_asks(doors):
+    pages = [door for door in doors if door.url.startswith("/guarded-office/") and "/auth/" not in door.url]
+    free = {door.url for door in pages if ("signIn", "admin") not in {(one.action, one.by) for one in door.asks}}
+    assert free == {"/guarded-office/login/", "/guarded-office/logout/"}
+
+
 def test_what_an_admin_lets_nobody_do_is_no_door(doors):
     assert {door.view.rpartition(": ")[2] for door in doors if "/office/auth/group/" in door.url} == {"view", "history"}
 

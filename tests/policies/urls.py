@@ -18,6 +18,7 @@ from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
+from django_authsignal.admin import AuthsignalAdminSite, ChallengeRequiredAdminMixin
 from django_authsignal.contrib.rest_framework import ChallengeRequiredMixin as RestMixin
 from django_authsignal.decorators import challenge_not_required, challenge_required, login_required
 from django_authsignal.mixins import ChallengeRequiredMixin
@@ -182,7 +183,15 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
+class GuardedUserAdmin(ChallengeRequiredAdminMixin, UserAdmin):
+    challenge_action = "manageUsers"
+    challenge_actions = {"delete": "deleteUser", "refund": None, "view": "readUsers"}
+
+
 site.register(User, UserAdmin)
+guarded_site = AuthsignalAdminSite(name="guarded-admin")
+guarded_site.register(User, GuardedUserAdmin)
+guarded_site.register(Group, admin.ModelAdmin)
 site.register(Group, ReadOnly)
 router = DefaultRouter()
 router.register("users", Users)
@@ -218,6 +227,7 @@ urlpatterns = [
     path("api/above/", above),
     path("api/below/", below),
     path("office/", site.urls),
+    path("guarded-office/", guarded_site.urls),
     URLResolver(RegexPattern(r"^lazy/"), "no.such.module"),
     *i18n_patterns(path("remove/", payload, name="remove")),
 ]
