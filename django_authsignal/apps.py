@@ -25,6 +25,7 @@ class AuthsignalConfig(AppConfig):
         register(checks.check_urls, Tags.urls)
         register(checks.check_middleware, Tags.security)
         register(checks.check_backends, Tags.security)
+        register(checks.check_allauth, Tags.security)
         register(checks.check_emulator, Tags.security)
         register(checks.check_token_views, Tags.urls)
         register(checks.check_passkeys, Tags.templates)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.backends import ModelBackend
 from django.core.checks import CheckMessage, Error, Warning
@@ -25,6 +26,7 @@ MIDDLEWARE = "django_authsignal.middleware.AuthsignalMiddleware"
 SESSIONS_ASKED = "django_authsignal.middleware.SignInChallengeMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+ALLAUTH_STAGE = "django_authsignal.contrib.allauth.stages.AuthsignalStage"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 
@@ -107,6 +109,23 @@ def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = "Put django_authsignal.backends.AuthsignalBackend in AUTHENTICATION_BACKENDS, or silence this."
         found.append(Warning(text, hint=hint, id="authsignal.W005"))
     return found
+
+
+def check_allauth(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E007: django-allauth signs in past the gate, or the gate past allauth's own rules."""
+    if not apps.is_installed("allauth.account"):
+        return []
+    path = getattr(django_settings, "ACCOUNT_ADAPTER", "allauth.account.adapter.DefaultAccountAdapter")
+    adapter = import_string(path)()
+    stages = adapter.get_login_stages()
+    if getattr(adapter, "authsignal_asks_in_stage", False) and stages[-1:] == [ALLAUTH_STAGE]:
+        return []
+    text = f"{path} does not ask as the last stage of a login: allauth's logins go past the gate, or past each other."
+    hint = (
+        'Set ACCOUNT_ADAPTER = "django_authsignal.contrib.allauth.adapter.AccountAdapter", or put its '
+        "AccountAdapterMixin first in the bases of your own, and AuthsignalStage last of its get_login_stages()."
+    )
+    return [Error(text, hint=hint, id="authsignal.E007")]
 
 
 BESIDE = (

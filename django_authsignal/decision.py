@@ -26,6 +26,8 @@ class Question:
     backend: str = ""
     finish_in_view: bool = False
     password_proved: bool = False
+    first_factor: bool = False  # they said who they are a moment ago, in whatever way: a password, a mailed code, …
+    finish_at: str = ""  # path of the view that finishes it, where that is not the one that asks
     scopes: str = ""  # asked of Authsignal for managing authenticators; only ever with a pass for MANAGE_ACTION
     anywhere: bool = False  # asked by every page alike: one open challenge serves them all
     release: bool = False  # the view was left: an ALLOW is kept for the one repetition of this request

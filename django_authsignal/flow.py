@@ -325,10 +325,10 @@ def _unenrolled(request: HttpRequest, question: Question, row: Challenge, tracke
 def _may_enroll(request: HttpRequest, question: Question) -> bool:
     """True when somebody without a way of proof may set one up now: a stolen session or a left desk must not do."""
     if channel.is_api(request):
-        return question.password_proved or channel.gave_password(request)
+        return question.password_proved or question.first_factor or channel.gave_password(request)
     if question.kind == Kind.SIGN_IN:
         # A password just given; or a session logged in just now without one (social login, a password reset).
-        return question.password_proved or session.login_is_recent(request)
+        return question.password_proved or question.first_factor or session.login_is_recent(request)
     return session.password_is_recent(request)
 
 

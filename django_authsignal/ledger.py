@@ -53,7 +53,8 @@ def new_row(request: HttpRequest, question: Question) -> Challenge:
         scope=question.bound.scope,
         bound=dict(question.bound.hashes),
         method=(request.method or "")[:10],
-        path=addresses.local(request, request.get_full_path()) or addresses.local(request, request.path),
+        path=addresses.local(request, question.finish_at or request.get_full_path())
+        or addresses.local(request, request.path),
         return_to=addresses.local(request, question.return_to),
         single_use=policy.single_use,
         finish_in_view=question.finish_in_view,
@@ -243,10 +244,11 @@ def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | None:
     user = get_user(row.user_pk)
     if user is None or not unchanged(row, user):
         return None
-    # A sign-in without a password behind it was asked of somebody signed in already: it may not sign anybody in anew.
+    # A sign-in without a password behind it was asked of somebody signed in already: it may not sign anybody in anew,
+    # unless a view finishes it that holds whom it lets in by rules of its own.
     # An API client has no session: its credential, checked already, is the row's.
     needs_session = row.channel == Channel.BROWSER and (
-        not row.signs_in or (row.kind == Kind.SIGN_IN and row.password_at is None)
+        not row.signs_in or (row.kind == Kind.SIGN_IN and row.password_at is None and not row.finish_in_view)
     )
     if needs_session and str(getattr(request.user, "pk", None)) != row.user_pk:
         return None
@@ -305,7 +307,7 @@ def sign_in_proved(request: HttpRequest, user: AbstractBaseUser, row: Challenge)
 
 
 def _keep_password_age(request: HttpRequest, row: Challenge) -> None:
-    if row.password_at:
+    if row.password_at and row.channel == Channel.BROWSER:
         session.password_proved(request, row.password_at.timestamp())
 
 

@@ -1,25 +1,22 @@
 """Class-based twins of the decorators, and the mixin for a sign-in view with logic of its own."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin as DjangoLoginRequiredMixin
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.decorators import classonlymethod
 from django.views import View
 
-from . import browser, enforcement, flow, ledger, responses, session, signin, steps
+from . import enforcement, flow, ledger, responses, session, signin, steps
 from .client import ConfigurationError
 from .decision import ChallengeRequired
 from .decorators import SIGNED_IN, marked, requirement
 from .identity import get_user
-from .models import Challenge, Kind, Status
+from .models import Challenge
 from .policy import Bind
 
 
@@ -69,9 +66,6 @@ class LoginRequiredMixin(DjangoLoginRequiredMixin):
         return marked(super().as_view(**initkwargs), SIGNED_IN)  # type: ignore[misc,no-any-return]
 
 
-UNFINISHED_AGE = 300  # seconds in which a sign-in view finishes what was proved
-
-
 class SignInMixin:
     """For a LoginView with logic of its own, put before LoginView in the bases.
 
@@ -112,26 +106,14 @@ class SignInMixin:
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Shows the form, or finishes a proved sign-in."""
-        row = self._proved(request)
+        row = signin.unfinished(request)
         if row is None:
             return super().get(request, *args, **kwargs)  # type: ignore[misc,no-any-return]
         return self._finish(request, row)
 
-    def _proved(self, request: HttpRequest) -> Challenge | None:
-        try:
-            challenge_id = uuid.UUID(request.GET.get(signin.FINISH, ""))
-        except ValueError:
-            return None
-        row = Challenge.objects.filter(pk=challenge_id, finish_in_view=True, kind=Kind.SIGN_IN).first()
-        # This browser, and this very view: a proof for one sign-in page does not finish another, with other rules.
-        here = request.get_full_path().partition("?")[0]  # escaped, as the row has it
-        if row is None or row.path.partition("?")[0] != here or not browser.began(request, row.pk, row.browser):
-            return None
-        return row
-
     def _finish(self, request: HttpRequest, row: Challenge) -> HttpResponseBase:
         user = get_user(row.user_pk)
-        fresh = _recent(row) and row.move(Status.SPENT, source=(Status.PROVED, Status.RELEASED))
+        fresh = signin.take(row)
         if (
             not fresh
             or user is None
@@ -149,12 +131,6 @@ class SignInMixin:
         form.user_cache = user
         form.cleaned_data = {"username": user.get_username()}
         return form
-
-
-def _recent(row: Challenge) -> bool:
-    """False for a proof that was left lying: whoever uses this browser next must not be signed in by it."""
-    since = row.proved_at or row.checked_at  # proved, or seen to be released
-    return since is not None and timezone.now() < since + timedelta(seconds=UNFINISHED_AGE)
 
 
 def failed_context(request: HttpRequest, reason: str) -> dict[str, Any]:

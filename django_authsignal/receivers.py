@@ -6,7 +6,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
-from . import ledger, session
+from . import channel, ledger, session
 from .models import revoke_open
 from .people import following
 
@@ -18,7 +18,8 @@ def logged_in(sender: Any, *, request: HttpRequest | None = None, user: Abstract
         return
     if request.session.get(SESSION_KEY) != user._meta.pk.value_to_string(user):
         return  # a token was issued: nobody was logged in to this session
-    if request.META and not _taken_over(request, user):  # without META it came from no browser: force_login()
+    api = bool(channel.credential(request))  # no browser, and given no cookie
+    if request.META and not api and not _taken_over(request, user):  # without META: force_login()
         session.logged_in(request)
     ledger.grant_at_login(request, user)
 

@@ -1,5 +1,7 @@
 """Finishing a sign-in: Django's `login()`, and the pass that says it was proved."""
 
+import uuid
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from django.conf import settings as django_settings
@@ -8,11 +10,13 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from . import addresses, ledger, responses
-from .models import Challenge
+from . import addresses, browser, ledger, responses
+from .models import Challenge, Kind, Status
 
+UNFINISHED_AGE = 300  # seconds in which a sign-in view finishes what was proved
 FINISH = "authsignal"  # query parameter: the proved challenge that a sign-in view is to finish
 
 
@@ -77,6 +81,28 @@ def view_url(row: Challenge, next_page: str) -> str:
     """Where the sign-in view that began a challenge finishes it."""
     query = urlencode({FINISH: str(row.pk), "next": next_page})
     return f"{row.path}{'&' if '?' in row.path else '?'}{query}"
+
+
+def unfinished(request: HttpRequest) -> Challenge | None:
+    """The sign-in that this page is asked to finish: named in the query, and begun by this browser in this view."""
+    try:
+        challenge_id = uuid.UUID(request.GET.get(FINISH, ""))
+    except ValueError:
+        return None
+    row = Challenge.objects.filter(pk=challenge_id, finish_in_view=True, kind=Kind.SIGN_IN).first()
+    # This browser, and this very view: a proof for one sign-in page does not finish another, with other rules.
+    here = request.get_full_path().partition("?")[0]  # escaped, as the row has it
+    if row is None or row.path.partition("?")[0] != here or not browser.began(request, row.pk, row.browser):
+        return None
+    return row
+
+
+def take(row: Challenge) -> bool:
+    """Takes a proof to finish a sign-in with, once. False for one that was left lying: whoever uses this browser next
+    must not be signed in by it."""
+    since = row.proved_at or row.checked_at  # proved, or seen to be released
+    fresh = since is not None and timezone.now() < since + timedelta(seconds=UNFINISHED_AGE)
+    return fresh and row.move(Status.SPENT, source=(Status.PROVED, Status.RELEASED))
 
 
 def finish_late(request: HttpRequest, user: AbstractBaseUser, backend: str, return_to: str) -> HttpResponse:

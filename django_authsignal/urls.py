@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
@@ -35,3 +36,15 @@ urlpatterns = [
     path("authenticators/", _open(views.authenticators), name="authenticators"),
     path("break-glass/<uuid:link_id>/", _open(views.break_glass), name="break-glass"),
 ]
+
+if apps.is_installed("allauth.account"):
+    from .contrib.allauth.views import login
+
+    urlpatterns.append(path("allauth/", _open(login), name="allauth"))
+
+if apps.is_installed("allauth.headless"):
+    from .contrib.allauth.headless import ChallengeView
+
+    for client in ("app", "browser"):
+        view = ChallengeView.as_api_view(client=client)
+        urlpatterns.append(path(f"allauth/{client}/", _outside_transactions(view), name=f"allauth-{client}"))

@@ -12,7 +12,6 @@ from ninja.security import APIKeyHeader, HttpBasicAuth, HttpBearer, django_auth
 from ninja.streaming import JSONL
 
 from django_authsignal import decorators
-from django_authsignal.channel import set_credential
 from django_authsignal.contrib.ninja import add_exception_handler, challenge_required, signs_in
 from tests.project.urls import urlpatterns as project
 
@@ -261,7 +260,7 @@ def claims(request):
 def named(request):
     """A function that says who came, and by what."""
     name = request.headers.get("X-Name", "")
-    set_credential(request, name)
+    request.authsignal.set_credential(name)
     return user_named(name.partition("-")[0])
 
 

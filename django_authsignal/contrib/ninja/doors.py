@@ -11,12 +11,10 @@ from functools import wraps
 from threading import Lock
 from typing import Any
 
-from django.core.exceptions import BadRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
-from ninja.errors import HttpError
 from ninja.operation import Operation, PathView
 
 from ... import channel, enforcement, guards, responses, steps
@@ -154,10 +152,7 @@ def _put_door(operation: Operation) -> None:
 
     def ask(request: HttpRequest) -> HttpResponseBase | None:
         for one in _asked(request, operation):
-            try:
-                answer = steps.run(enforcement.check(request, one))
-            except BadRequest as exc:
-                raise HttpError(400, str(exc)) from exc
+            answer = steps.run(enforcement.check(request, one))
             if answer is not None:
                 return answer
         return None
@@ -189,10 +184,7 @@ def _put_async_door(operation: Operation) -> None:
 
     async def ask(request: HttpRequest) -> HttpResponseBase | None:
         for one in _asked(request, operation):
-            try:
-                answer = await steps.arun(enforcement.check(request, one))
-            except BadRequest as exc:
-                raise HttpError(400, str(exc)) from exc
+            answer = await steps.arun(enforcement.check(request, one))
             if answer is not None:
                 return answer
         return None

@@ -10,7 +10,7 @@ from ninja.operation import Operation
 from ninja.security.apikey import APIKeyBase
 from ninja.security.http import HttpAuthBase
 
-from ... import channel
+from ... import channel, enforcement
 from ...client import ConfigurationError
 
 
@@ -64,14 +64,14 @@ def identify(request: HttpRequest, operation: Operation | None) -> None:
             "request.auth names no user, so nobody can be asked. Have authenticate() return the user, or an object "
             "with a `user`, or set request.user in it."
         )
-    if not hasattr(request, "_authsignal_credential"):
+    if not enforcement.gate(request).credential_named:
         value = value or request.META.get("HTTP_AUTHORIZATION", "")
         if not value and user is request.user:
             return
         if not value:
             raise ConfigurationError(
-                "Nothing tells this operation's credentials apart. Call django_authsignal.channel.set_credential("
-                "request, key) in the function that authenticates, or make it one of ninja's classes."
+                "Nothing tells this operation's credentials apart. Call request.authsignal.set_credential(key) in the "
+                "function that authenticates, or make it one of ninja's classes."
             )
         channel.set_credential(request, value)
     request.user = user  # type: ignore[assignment] # any user model

@@ -23,6 +23,8 @@ def credential_of(request: Request) -> str:
     authenticator = request.successful_authenticator
     if authenticator is None or isinstance(authenticator, SessionAuthentication):
         return ""
+    if hasattr(authenticator, "get_session_token"):  # django-allauth's; by this form all our doors know it
+        return f"X-Session-Token: {authenticator.get_session_token(request)}"
     header = str(request.META.get("HTTP_AUTHORIZATION", ""))
     if header and _scheme(header) == _scheme(_scheme_read_by(authenticator, request)):
         return header
