@@ -31,6 +31,7 @@ class Question:
     scopes: str = ""  # asked of Authsignal for managing authenticators; only ever with a pass for MANAGE_ACTION
     anywhere: bool = False  # asked by every page alike: one open challenge serves them all
     release: bool = False  # the view was left: an ALLOW is kept for the one repetition of this request
+    resend: Sequence[str] | None = None  # the only fields that a waiting page may show again
 
     @property
     def signs_in(self) -> bool:

@@ -91,20 +91,27 @@ class RequestGate:
         #: What let this request in: the ids of the ledger's rows, by action. A record of yours can name them.
         self.challenges: dict[str, str] = {}
 
-    def require(self, action: str, *, max_age: int | None = None, bind: Bind = ()) -> None:
-        """Returns when the user has a pass for the action; else raises ChallengeRequired or ActionBlocked."""
+    def require(
+        self, action: str, *, max_age: int | None = None, bind: Bind = (), resend: Sequence[str] | None = None
+    ) -> None:
+        """Returns when the user has a pass for the action; else raises ChallengeRequired or ActionBlocked.
+
+        The arguments are those of `challenge_required`.
+        """
         policy = policy_of(action, max_age=max_age, bind=bind)
-        question = self._question(policy)
+        question = self._question(policy, resend)
         if question is None:
             raise ChallengeRequired(_anonymous(self._request, policy))
         known = self._known(question)
         decision = known if known is not None else steps.run(flow.ask(self._request, question))
         self._conclude(question, decision)
 
-    async def arequire(self, action: str, *, max_age: int | None = None, bind: Bind = ()) -> None:
+    async def arequire(
+        self, action: str, *, max_age: int | None = None, bind: Bind = (), resend: Sequence[str] | None = None
+    ) -> None:
         """The same for async code."""
         policy = policy_of(action, max_age=max_age, bind=bind)
-        question = await sync_to_async(self._question)(policy)
+        question = await sync_to_async(self._question)(policy, resend)
         if question is None:
             raise ChallengeRequired(_anonymous(self._request, policy))
         known = await sync_to_async(self._known)(question)
@@ -137,9 +144,9 @@ class RequestGate:
         bound = read_bound(self._request, policy)
         return flow.seconds_left(self._request, user, policy, bound) if user else 0
 
-    def _question(self, policy: Policy) -> Question | None:
+    def _question(self, policy: Policy, resend: Sequence[str] | None = None) -> Question | None:
         user = signed_in_user(self._request)
-        return None if user is None else question_for(self._request, user, policy)
+        return None if user is None else replace(question_for(self._request, user, policy), resend=resend)
 
     def _known(self, question: Question) -> Decision | None:
         """What needs no call: a pass, a forgery, or, in a transaction, that the middleware must ask outside it."""
@@ -176,7 +183,9 @@ class RequestGate:
             passed = flow.pass_for(self._request, question.user, question.policy, question.bound)
             self._name(question.policy.action, passed, decision)
             return
-        raise (ActionBlocked if decision.verdict is Verdict.DENY else ChallengeRequired)(decision)
+        if decision.verdict is Verdict.DENY:
+            raise ActionBlocked(decision)
+        raise ChallengeRequired(_for_the_page(self._request, decision, question.bound, question.resend))
 
     def lets_go_on(self, question: Question) -> bool:
         """True when ENFORCE stops nobody and this can be said now: "off", or "observe" inside a transaction.
@@ -387,7 +396,7 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
             question = question_for(request, user, policy)
             # The middleware did not see this decorator: it asks, and spends, once the transaction is left.
             _must_be_spendable_ahead(policy)
-            raise ChallengeRequired(question=replace(question, release=True))
+            raise ChallengeRequired(question=replace(question, release=True, resend=requirement.resend))
         if policy.single_use:
             _must_be_guarded(own.guarded, policy)
     forged = responses.refuse_forged(request)
@@ -420,7 +429,7 @@ def answer(request: HttpRequest, exc: AuthsignalInterrupt) -> Steps[HttpResponse
         decision = yield from flow.ask(request, exc.question)
         if decision.passed:
             return _passed_late(request, exc.question, decision)
-        decision = _for_the_page(request, decision, exc.question.bound)
+        decision = _for_the_page(request, decision, exc.question.bound, exc.question.resend)
     return responses.respond(request, decision or Decision(Verdict.DENY, ""))
 
 

@@ -26,7 +26,14 @@ from example_project.ports import Ports
 STATE = Path(os.environ.get("DEMO_STATE", ROOT / ".demo")).resolve()
 STARTUP = 30.0  # seconds that one server may take until it answers
 EMULATOR_KEY = "emulator_secret"  # the emulator's public default
-ACTIONS = ("signIn", "withdrawFunds", "manageAuthenticators", "resetAuthenticators")
+ACTIONS = (
+    "signIn",
+    "withdrawFunds",
+    "correctBalance",
+    "manageUsers",
+    "manageAuthenticators",
+    "resetAuthenticators",
+)
 
 MESSAGE = """
   Kittiwake Bank is open.
@@ -48,7 +55,8 @@ MESSAGE = """
     3. Leave a proof half way: nothing is done, and there is a way on.
     4. With a passkey: sign out, then sign in without the password.
     5. As grace, open the admin: the ledger has a row for every question asked, and
-       the list of users an action for somebody who lost their phone.
+       the list of users an action for somebody who lost their phone. Put a
+       balance right: its form asks for a proof, and its history names it.
 
   Ctrl-C ends both. To begin anew, delete {state}.
 """

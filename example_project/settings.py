@@ -28,6 +28,8 @@ EMULATOR_URL = f"http://localhost:{EMULATOR_PORT}"
 AUTHSIGNAL: dict[str, Any] = {
     "ACTIONS": {
         "withdrawFunds": {"MAX_AGE": 300, "LABEL": "Withdraw money"},  # seconds
+        "correctBalance": {"LABEL": "Put a balance right"},
+        "manageUsers": {"LABEL": "Manage users"},
         "manageAuthenticators": {"LABEL": "Manage ways to prove it is you"},
         "resetAuthenticators": {"LABEL": "Reset ways of proof"},
     },
@@ -38,7 +40,7 @@ if "EMULATOR_PORT" in os.environ:
 INSTALLED_APPS = [
     "example_project.bank",  # first: its authsignal/base.html replaces the package's own
     "django_authsignal",
-    "django.contrib.admin",
+    "django_authsignal.admin_config.AuthsignalAdminConfig",  # Django's admin: each page asks for a proved sign-in
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -277,4 +277,4 @@ def demand(admin: Any, door: Door, request: HttpRequest) -> None:
     """
     asked = admin.asked_at(door)
     if asked and admin not in getattr(request, "_authsignal_vouched", ()):
-        enforcement.gate(request).require(asked.action, max_age=asked.max_age, bind=asked.bind)
+        enforcement.gate(request).require(**asked._asdict())

@@ -12,7 +12,7 @@ from django.template.loader import get_template, select_template
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 
-from .. import enforcement
+from .. import enforcement, methods
 from ..models import Challenge
 from ..policy import get_policy, label_for
 
@@ -105,14 +105,13 @@ def _proofs(request: HttpRequest, entries: list[Any], site: AdminSite) -> list[d
     for entry, ids in named.items():
         # A message is text that code wrote, a person's words perhaps in it: it cannot borrow somebody else's proof.
         own = [rows[pk] for pk in ids if pk in rows and rows[pk].user_pk == str(entry.user_id)]
-        found += [
-            {"entry": entry, "challenge": row, "label": _label(row), "url": _url(request, row, site)} for row in own
-        ]
+        found += [{"entry": entry, "challenge": row, **_words(row), "url": _url(request, row, site)} for row in own]
     return found
 
 
-def _label(row: Challenge) -> str:
-    return label_for(get_policy(row.action), {})
+def _words(row: Challenge) -> dict[str, str]:
+    way = methods.label_of(row.verification_method) if row.verification_method else ""
+    return {"label": label_for(get_policy(row.action), {}), "way": way}
 
 
 def _url(request: HttpRequest, row: Challenge, site: AdminSite) -> str:

@@ -20,6 +20,8 @@ KEY = "bank_proof"  # of the session: the ledger's row of this browser's last pr
 ACTIONS = {
     "signIn": _("Sign in"),
     WITHDRAW: _("Withdraw money"),
+    "correctBalance": _("Put a balance right"),
+    "manageUsers": _("Manage users"),
     "manageAuthenticators": _("Manage ways to prove it is you"),
 }
 WAYS = {

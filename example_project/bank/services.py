@@ -52,17 +52,26 @@ def withdraw(
 
     Raises InsufficientFundsError, and FormAlreadyUsedError when the nonce stands for another amount.
     """
+    return _once(account, -amount, text=text, nonce=nonce, proof=proof)
+
+
+def correct(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID, proof: uuid.UUID | None = None) -> Entry:
+    """Put a balance right by `amount` pounds, under zero to take some away; else as `withdraw`."""
+    return _once(account, amount, text=text, nonce=nonce, proof=proof)
+
+
+def _once(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID, proof: uuid.UUID | None) -> Entry:
     before = account.entries.filter(nonce=nonce).first()
     if before is None:
         try:
             with transaction.atomic():
-                return _move(account, -amount, text=text, nonce=nonce, proof=proof)
+                return _move(account, amount, text=text, nonce=nonce, proof=proof)
         except (IntegrityError, InsufficientFundsError):
             # A double click: the other request wrote this nonce meanwhile, and ours was rolled back whole.
             before = account.entries.filter(nonce=nonce).first()
             if before is None:
                 raise
-    if before.amount != -amount:
+    if before.amount != amount:
         raise FormAlreadyUsedError(before)
     return before
 

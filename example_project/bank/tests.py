@@ -239,6 +239,69 @@ class ProofTests(AuthsignalTestMixin, TestCase):
         self.assertContains(second, "Newer")
 
 
+class CounterTests(AuthsignalTestMixin, TestCase):
+    """What staff do in the admin."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.account = _account()
+        self.page = f"/admin/bank/account/{self.account.pk}/change/"
+        self.client.force_login(User.objects.create_superuser("grace"))
+
+    def _prove(self, action: str) -> Challenge:
+        challenge = Challenge.objects.get(action=action, status=Status.OPEN)
+        self.client.get(f"/authsignal/callback/{challenge.pk}/", {"token": self.authsignal.complete(str(challenge.pk))})
+        return challenge
+
+    def _correct(self, amount: str, nonce: uuid.UUID | None = None) -> HttpResponse:
+        form = {"amount": amount, "reason": "Our mistake", "nonce": str(nonce or uuid.uuid4())}
+        rows = {"entries-TOTAL_FORMS": "0", "entries-INITIAL_FORMS": "0"}
+        return self.client.post(self.page, form | rows, headers={"accept": "text/html"})
+
+    def _balance(self) -> Decimal:
+        return Account.objects.get(pk=self.account.pk).balance
+
+    def test_the_form_that_puts_a_balance_right_asks_for_a_proof(self) -> None:
+        self.assertEqual(self.client.get(self.page, headers={"accept": "text/html"}).status_code, 302)
+        self._prove("correctBalance")
+        self.assertContains(self.client.get(self.page), "Correction in pounds")
+
+    def test_without_it_nothing_is_written(self) -> None:
+        self.assertEqual(self._correct("5").status_code, 403)
+        self.assertEqual(self._balance(), Decimal("100.00"))
+
+    def test_with_it_an_entry_names_it_and_the_log_does(self) -> None:
+        self._correct("-5")
+        proof = self._prove("correctBalance")
+        self.assertEqual(self._correct("-5").status_code, 302)
+        self.assertEqual(self._balance(), Decimal("95.00"))
+        self.assertEqual(self.account.entries.get(amount=-5).proof, proof.pk)
+        self.assertContains(self.client.get(self.page.replace("change", "history")), f"challenge/{proof.pk}/change/")
+
+    def test_more_than_there_is_cannot_be_taken_away(self) -> None:
+        self._correct("5")
+        self._prove("correctBalance")
+        for amount in ("-100.01", "0", "0.001", "NaN"):
+            with self.subTest(amount):
+                self.assertEqual(self._correct(amount).status_code, 200)
+        self.assertEqual(self._balance(), Decimal("100.00"))
+
+    def test_a_double_click_corrects_once(self) -> None:
+        self._correct("5")
+        self._prove("correctBalance")
+        nonce = uuid.uuid4()
+        for _ in range(2):
+            self.assertEqual(self._correct("5", nonce).status_code, 302)
+        self.assertContains(self._correct("6", nonce), "This form was sent before")
+        self.assertEqual(self._balance(), Decimal("105.00"))
+
+    def test_nobody_becomes_staff_without_a_proof(self) -> None:
+        page = f"/admin/auth/user/{self.account.owner_id}/change/"
+        self.client.post(page, {"username": "ida", "is_staff": "on"}, headers={"accept": "text/html"})
+        self.assertFalse(User.objects.get(username="ida").is_staff)
+        self._prove("manageUsers")
+
+
 class DemoDataTests(TestCase):
     """`manage.py demo_data`."""
 

@@ -268,6 +268,33 @@ def test_a_form_that_changes_no_row_of_an_inline_does_not_ask_for_it(at_work, me
     assert asked() == []
 
 
+# What a waiting page shows again
+
+
+PRIVATE = "kept to oneself"
+
+
+@pytest.mark.parametrize(
+    ("page", "data"),
+    [
+        ("user/1/password/", {"password1": PRIVATE, "password2": PRIVATE, "usable_password": "true"}),
+        ("user/add/", {"username": "zoe", "password1": PRIVATE, "password2": PRIVATE}),
+        ("group/", {"action": "whisper", "_selected_action": "7", "index": "0", "note": PRIVATE}),
+        ("group/7/change/", {"name": "Tellers", **dict.fromkeys(urls.MEMBERSHIP, "1"), "User_groups-0-user": PRIVATE}),
+    ],
+)
+def test_it_shows_no_password_and_no_field_beyond_resend(at_work, membership, asked, ada, atomic_requests, page, data):
+    for action in ("readGroups", "changeGroup"):
+        at_work.pass_challenge(action)
+    if "password1" not in data:
+        data |= {"User_groups-0-id": "9", "User_groups-0-group": "7", "User_groups-0-DELETE": "on"}
+    stopped = at_work.post(f"/stock/auth/{page}".replace("/1/", f"/{ada.pk}/"), data)
+    assert stopped.status_code == 403
+    assert b"csrfmiddlewaretoken" in stopped.content
+    assert PRIVATE.encode() not in stopped.content
+    assert len(asked()) == 1
+
+
 # Mistakes
 
 

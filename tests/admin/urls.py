@@ -18,11 +18,14 @@ from tests.project.urls import urlpatterns as project
 Membership = User.groups.through
 
 
+MEMBERSHIP = [f"User_groups-{name}" for name in ("TOTAL_FORMS", "INITIAL_FORMS", "0-id", "0-group", "0-DELETE")]
+
+
 class Members(ChallengeRequiredAdminMixin, admin.TabularInline):
     model = Membership
     autocomplete_fields = ["user"]
     extra = 0
-    challenge_action = "changeMembers"
+    challenge_action = {"action": "changeMembers", "resend": ["name", *MEMBERSHIP]}
 
 
 @admin.action(description="Shout")
@@ -39,7 +42,7 @@ if hasattr(admin.options, "ActionLocation"):  # Django 6.1 offers actions on the
     shout.locations = list(admin.options.ActionLocation)
 
 
-@challenge_required("whisperNames")
+@challenge_required("whisperNames", resend=["action", "_selected_action", "index"])
 @admin.action(description="Whisper")
 def whisper(modeladmin, request, queryset):
     for group in queryset:
