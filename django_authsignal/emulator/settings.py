@@ -17,20 +17,26 @@ def _read(name: str, default: str) -> str:
     return os.environ.get(f"AUTHSIGNAL_EMULATOR_{name}") or default
 
 
+def _plain(origin: str) -> str:
+    """Without the port that its scheme implies: no browser names that one in `Origin`."""
+    origin = origin.rstrip("/")
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
+
+
 BASE_DIR = Path(__file__).resolve().parent
 
 # The emulator's own settings.
 API_SECRET_KEYS = _read("SECRET", "emulator_secret").split()  # all are accepted, and sign webhooks
 API_SECRET_KEY = API_SECRET_KEYS[0]
 TENANT_ID = _read("TENANT", "emulator")
-PUBLIC_URL = _read("PUBLIC_URL", "http://localhost:9000").rstrip("/")
+PUBLIC_URL = _plain(_read("PUBLIC_URL", "http://localhost:9000"))
 DEFAULT_OUTCOME = _read("DEFAULT_OUTCOME", "ALLOW")  # of an action that nobody configured
 RP_ID = _read("RP_ID", urlsplit(PUBLIC_URL).hostname or "localhost")
 RP_NAME = _read("RP_NAME", "Authsignal emulator")
 # Pages that may run a passkey ceremony: the hosted ones, and those that embed a client SDK (`--origin`).
 ORIGINS = [
     "{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL)),
-    *(origin.rstrip("/") for origin in _read("ORIGINS", "").split()),
+    *(_plain(origin) for origin in _read("ORIGINS", "").split()),
 ]
 CODE_AGE = 600  # seconds that a mailed code can be used
 CEREMONY_AGE = 300  # seconds that a WebAuthn challenge can be answered

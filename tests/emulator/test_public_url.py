@@ -83,3 +83,23 @@ def test_the_cookie_is_for_https_when_the_public_url_is(proxied: Emulator) -> No
 
 def test_the_document_names_the_public_url(proxied: Emulator) -> None:
     assert ask(proxied, "/openapi.json").json()["servers"] == [{"url": f"{PUBLIC}/v1"}]
+
+
+# A browser's Origin never names the port that the scheme implies.
+@pytest.mark.parametrize(
+    ("public", "origin", "page"),
+    [
+        ("http://localhost:80", "http://localhost", "http://shop.example"),
+        ("https://auth.example.test:443", "https://auth.example.test", "https://shop.example"),
+    ],
+)
+def test_a_port_that_goes_without_saying_is_not_said(tmp_path: Path, public: str, origin: str, page: str) -> None:
+    port = public.rpartition(":")[2]
+    running = start(tmp_path, "--public-url", public, "--origin", f"{page}:{port}")
+    running.url = f"http://127.0.0.1:{listening_port(running.process.pid)}"
+    try:
+        for where in (origin, page):
+            token = running.track("ada", running.configure("ALLOW"), scope="add:authenticators")["token"]
+            assert enrol_passkey(running, token, SoftwareAuthenticator(origin=where))["isVerified"]
+    finally:
+        stop(running)
