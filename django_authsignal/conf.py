@@ -120,6 +120,8 @@ ORIGIN = re.compile(r"https?://[^\s/\\?#@]+/?")
 CODES = ("SIGN_IN_ACTION", "MANAGE_ACTION", "RESET_ACTION", "OTP_ACTION", "SUDO_ACTION")
 ENVIRONMENT = ("API_SECRET_KEY", "TENANT_ID", "API_URL")
 FROM_ENVIRONMENT = (*ENVIRONMENT, "USER_ID_SECRET")
+HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*")
+HOST_HINT = 'Write hosts without scheme, port and path: "auth.shop.example", or ".shop.example" for all below it.'
 LISTS = ("API_SECRET_KEY_FALLBACKS", "HOSTED_HOSTS", "METHODS", "PASSWORDLESS_METHODS")
 
 
@@ -277,6 +279,11 @@ def _list_fault(key: str, value: Any) -> tuple[str, str] | None:
         return "is not a list.", "Write it as a list of strings."
     if not all(isinstance(item, str) for item in value):
         return "holds something that is not a string.", "Write it as a list of strings."
+    if key == "API_SECRET_KEY_FALLBACKS":
+        return next((fault for fault in map(_key_fault, value) if fault), None)
+    if key == "HOSTED_HOSTS":
+        bad = next((item for item in value if not HOST.fullmatch(item)), None)
+        return None if bad is None else (f"names {bad!r}, which is no host.", HOST_HINT)
     if "METHODS" in key:
         for item in value:
             if item not in VerificationMethod.__members__:
@@ -303,8 +310,10 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key == "LABEL":
         return _label_fault(value)
     if key in ENVIRONMENT:
-        if key == "API_URL" and isinstance(value, str) and value and not _is_address(value):
-            return f"is {value!r}, no address.", f"Write the address of your region, such as {US_REGION!r}."
+        if key == "API_URL" and isinstance(value, str) and value:
+            return _api_url_fault(value)
+        if key == "API_SECRET_KEY" and isinstance(value, str):
+            return _key_fault(value)
         if value is None or callable(value) or isinstance(value, str):
             return None
         return "is neither a string nor a callable(request).", "Give the value from Authsignal's portal."
@@ -313,6 +322,26 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key == "PUBLIC_BASE_URL":
         return origin_fault(value)
     return None
+
+
+def _key_fault(value: str) -> tuple[str, str] | None:
+    # Never quoted. As the client has it: it would refuse the key at the first call, and people would meet that.
+    if not value or (value.isascii() and value.isprintable() and value == value.strip() and ":" not in value):
+        return None
+    return (
+        "holds a line break, a space at an end, a colon or a character outside ASCII.",
+        "Copy the key alone from Authsignal's portal.",
+    )
+
+
+def _api_url_fault(value: str) -> tuple[str, str] | None:
+    if not _is_address(value):
+        return f"is {value!r}, no address.", f"Write the address of your region, such as {US_REGION!r}."
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    if parts.path.strip("/") or not (host.endswith(".authsignal.com") or host in ("localhost", "127.0.0.1", "::1")):
+        return None
+    return f"is {value!r}, without its version.", f"Write {value.rstrip('/') + '/v1'!r}."
 
 
 def _label_fault(value: Any) -> tuple[str, str] | None:

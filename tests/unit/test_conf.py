@@ -42,6 +42,16 @@ from django_authsignal.policy import get_policy, label_for
         ({"METHODS": ["PASKEY"]}, "PASSKEY"),
         ({"METHODS": []}, "nothing could ever pass"),
         ({"HOSTED_HOSTS": "x"}, "list"),
+        ({"HOSTED_HOSTS": ["https://auth.shop.example"]}, "without scheme"),
+        ({"HOSTED_HOSTS": ["auth.shop.example:8443"]}, "without scheme"),
+        ({"HOSTED_HOSTS": ["auth.shop.example", "*.shop.example"]}, ".shop.example"),
+        ({"API_URL": "https://eu.api.authsignal.com"}, "'https://eu.api.authsignal.com/v1'"),
+        ({"API_URL": "http://localhost:9001/"}, "'http://localhost:9001/v1'"),
+        ({"API_SECRET_KEY": "abc\n"}, "Copy the key alone"),
+        ({"API_SECRET_KEY": "   "}, "Copy the key alone"),
+        ({"API_SECRET_KEY": "kéy"}, "Copy the key alone"),
+        ({"API_SECRET_KEY": "key:"}, "Copy the key alone"),
+        ({"API_SECRET_KEY_FALLBACKS": ["fine", " old"]}, "Copy the key alone"),
         ({"PUBLIC_BASE_URL": "shop.example"}, "origin"),
         ({"PUBLIC_BASE_URL": "https://shop.example/path"}, "origin"),
         ({"USER_ID": "no.such.function"}, "dotted path"),
@@ -57,6 +67,25 @@ def test_a_fault_is_an_error_that_names_the_fix(settings, raw, says):
     with pytest.raises(ConfigurationError, match=None) as caught:
         get_settings()
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["hush\n", "hush:", "húsh"])
+def test_a_key_with_a_fault_is_not_quoted(key):
+    assert not any("sh" in found.text.partition("]")[2] for found in problems({"API_SECRET_KEY": key}))
+    assert problems({"API_SECRET_KEY": key})
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"HOSTED_HOSTS": [".shop.example", "auth.bücher.example", "localhost"]},
+        {"API_URL": "https://proxy.shop.example"},
+        {"API_URL": "http://localhost:9001/v1/"},
+        {"API_SECRET_KEY": "", "API_SECRET_KEY_FALLBACKS": []},
+    ],
+)
+def test_what_may_be_meant_so_is_left_alone(raw):
+    assert problems(raw) == []
 
 
 def test_a_sound_dict_has_no_problems():
