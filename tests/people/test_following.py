@@ -4,9 +4,10 @@ import asyncio
 import logging
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_authsignal import signals
@@ -503,6 +504,7 @@ def test_async_saves_and_deletions_are_followed(ask, following, told):
         ada.email = "new@example.com"
         await ada.asave()
         await ada.adelete()
+        await sync_to_async(connections.close_all)()  # those of the thread that async code had
 
     asyncio.run(change())
     assert told() == [("update", "new@example.com"), ("delete", pk)]
