@@ -29,6 +29,7 @@ class AuthsignalConfig(AppConfig):
         register(checks.check_emulator, Tags.security)
         register(checks.check_token_views, Tags.urls)
         register(checks.check_passkeys, Tags.templates)
+        register(checks.check_people, Tags.security)
         register(checks.check_deployment, Tags.security, deploy=True)
         user_logged_in.connect(receivers.logged_in, dispatch_uid="authsignal.logged_in")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="authsignal.logged_out")

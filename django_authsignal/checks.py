@@ -17,16 +17,26 @@ from django.template import engines
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
-from . import token_views, usernameless
+from . import address_views, token_views, usernameless
 from .backends import AuthsignalBackendMixin
 from .client import ConfigurationError
-from .conf import EMULATOR_COMMAND, EMULATOR_PREFIX, Settings, emulator_command, get_settings, problems
+from .conf import (
+    EMULATOR_COMMAND,
+    EMULATOR_PREFIX,
+    SECRET_HINT,
+    Settings,
+    emulator_command,
+    get_settings,
+    problems,
+    resolve,
+)
 
 MIDDLEWARE = "django_authsignal.middleware.AuthsignalMiddleware"
 SESSIONS_ASKED = "django_authsignal.middleware.SignInChallengeMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 ALLAUTH_STAGE = "django_authsignal.contrib.allauth.stages.AuthsignalStage"
+OPAQUE_ID = "django_authsignal.identity.opaque_id"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 
@@ -196,17 +206,46 @@ def check_emulator(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 def check_token_views(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """W009: a view of the urlconf issues tokens, and the gate does not guard it."""
-    if not getattr(django_settings, "ROOT_URLCONF", ""):
-        return []
-    try:
-        patterns = get_resolver().url_patterns
-    except ImproperlyConfigured:
-        return []  # Django reports it
     sessions_are_asked = _position(list(django_settings.MIDDLEWARE), SESSIONS_ASKED) is not None
     return [
         Warning(f"{found.route} issues tokens without the gate: {found.name}.", hint=found.fix, id="authsignal.W009")
-        for found in token_views.unguarded(patterns, sessions_are_asked=sessions_are_asked)
+        for found in token_views.unguarded(_patterns(), sessions_are_asked=sessions_are_asked)
     ]
+
+
+def _patterns() -> list[Any]:
+    if not getattr(django_settings, "ROOT_URLCONF", ""):
+        return []
+    try:
+        return get_resolver().url_patterns
+    except ImproperlyConfigured:
+        return []  # Django reports it
+
+
+def check_people(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E008: opaque ids without their secret. W015: users are followed without a tenant. W016: an unguarded address."""
+    settings = _settings()
+    if settings is None:
+        return []
+    found: list[CheckMessage] = []
+    if settings.USER_ID and resolve(settings.USER_ID) is import_string(OPAQUE_ID) and not settings.USER_ID_SECRET:
+        text = "USER_ID is opaque_id, and there is no USER_ID_SECRET: no user has an id."
+        found.append(Error(text, hint=SECRET_HINT, id="authsignal.E008"))
+    if settings.SYNC_USERS and (callable(settings.API_SECRET_KEY) or callable(settings.API_URL)):
+        text = "SYNC_USERS is on, and the tenant is chosen by the request: a saved user has none, and is not followed."
+        hint = "Turn it off, and run authsignal_sync_users with settings that name one tenant."
+        found.append(Warning(text, hint=hint, id="authsignal.W015"))
+    if settings.VERIFIED_EMAIL or settings.VERIFIED_PHONE:
+        for route, name in address_views.unguarded(_patterns()):
+            text = f"{route} changes where Authsignal sends codes, and asks no step-up: {name}."
+            found.append(Warning(text, hint=GUARD_IT, id="authsignal.W016"))
+    return found
+
+
+GUARD_IT = (
+    "Whoever has the session for a minute could have every later code sent to themselves. Put "
+    'challenge_required("changeEmail") around the view, or silence this when it asks in its own code.'
+)
 
 
 PASSKEY_TAG = "authsignal_passkey_autofill"

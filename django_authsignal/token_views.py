@@ -51,21 +51,21 @@ def unguarded(patterns: list[Any], *, sessions_are_asked: bool) -> Iterator[Toke
 
     `sessions_are_asked`: every session must hold a sign-in's proof, so that a consent given in one does.
     """
-    found = [(route, view, _class_of(view)) for route, view in views_in(patterns)]
-    consents = [view for _, view, cls in found if OAUTH_CONSENTS & _names(cls).keys()]
+    found = [(route, view, class_of(view)) for route, view in views_in(patterns)]
+    consents = [view for _, view, cls in found if OAUTH_CONSENTS & names_of(cls).keys()]
     by_consent = sessions_are_asked or (bool(consents) and all(map(_is_marked, consents)))
     for route, view, cls in found:
         if _is_marked(view) or _asks(cls):
             continue
-        issues = next((name for name in _names(cls) if name in DROP_INS), None) or _by_password(cls)
+        issues = next((name for name in names_of(cls) if name in DROP_INS), None) or _by_password(cls)
         if issues:
             yield TokenView(route, issues, _fix(cls, issues))
-        elif OAUTH_ISSUERS & _names(cls).keys() and not by_consent:
+        elif OAUTH_ISSUERS & names_of(cls).keys() and not by_consent:
             fix = (
                 "It trades what a person allowed. Put django_authsignal.decorators.login_required around "
                 "AuthorizationView and the views of the device grant, or SignInChallengeMiddleware in MIDDLEWARE."
             )
-            yield TokenView(route, min(OAUTH_ISSUERS & _names(cls).keys()), fix)
+            yield TokenView(route, min(OAUTH_ISSUERS & names_of(cls).keys()), fix)
 
 
 def views_in(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, Any]]:
@@ -78,7 +78,7 @@ def views_in(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, Any]
             yield route, one.callback
 
 
-def _class_of(view: Any) -> type:
+def class_of(view: Any) -> type:
     """The class behind a view function: decorators, and functools.partial, are looked through."""
     while view is not None:
         for name in ("cls", "view_class"):
@@ -89,7 +89,7 @@ def _class_of(view: Any) -> type:
     return object
 
 
-def _names(cls: type) -> dict[str, None]:
+def names_of(cls: type) -> dict[str, None]:
     """The dotted names of a class and its bases, in their order."""
     return dict.fromkeys(f"{one.__module__}.{one.__qualname__}" for one in cls.__mro__)
 
@@ -100,19 +100,19 @@ def _is_marked(view: Any) -> bool:
 
 def _asks(cls: type) -> bool:
     """True for a view with one of our mixins."""
-    return bool({f"{OURS}.views.SignInMixin", f"{OURS}.views.ChallengeRequiredMixin"} & _names(cls).keys())
+    return bool({f"{OURS}.views.SignInMixin", f"{OURS}.views.ChallengeRequiredMixin"} & names_of(cls).keys())
 
 
 def _by_password(cls: type) -> str:
     serializer = getattr(cls, "serializer_class", None)
-    names = _names(serializer) if isinstance(serializer, type) else {}
+    names = names_of(serializer) if isinstance(serializer, type) else {}
     taken = next((name for name in names if name in PASSWORD_SERIALIZERS), "")
     return f"{cls.__module__}.{cls.__qualname__} ({taken.rpartition('.')[2]})" if taken else ""
 
 
 def _fix(cls: type, issues: str) -> str:
     drop_in = DROP_INS.get(issues, "")
-    if drop_in and next(iter(_names(cls))) == issues:
+    if drop_in and next(iter(names_of(cls))) == issues:
         return f"Use {drop_in} in its place."
     base = f"{drop_in} instead of {issues}" if drop_in else f"{OURS}.SignInMixin before the view"
     return f"Name {base} in the bases of {cls.__qualname__}."

@@ -70,6 +70,7 @@ LAYERS = {
         models
         rollout
         signals
+        address_views
         token_views
     """,
     "client": """

@@ -4,7 +4,10 @@ import pytest
 
 pytest.importorskip("allauth.account", reason="django-allauth is not installed")
 
-from django_authsignal import contact
+from django.urls import path
+
+from django_authsignal import address_views, contact
+from django_authsignal.decorators import challenge_required
 
 from .libraries import installed
 
@@ -93,3 +96,19 @@ def test_only_a_verified_number_is_named(ada, bob, configure, settings, monkeypa
     configure(VERIFIED_PHONE=PHONE)
     assert contact.of(ada).phone == number
     assert contact.of(bob).phone is None
+
+
+def test_the_views_that_change_an_address_are_named_unless_they_ask():
+    from allauth.account import views
+
+    page, number = views.EmailView.as_view(), views.ChangePhoneView.as_view()
+    asking = challenge_required("changeEmail")(views.EmailView.as_view())
+    patterns = [path("email/", page), path("phone/", number), path("asking/", asking)]
+    assert [route for route, _ in address_views.unguarded(patterns)] == ["/email/", "/phone/"]
+
+
+def test_the_views_of_its_headless_api_are_known():
+    from allauth.headless.account import views
+
+    for view in (views.ManageEmailView, views.ManagePhoneView):
+        assert address_views.is_known(view)
