@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check bench matrix docs clean
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: $(VENV)/.test ## Measure ratios against the official SDK and login_requir
 	$(BIN)/python benchmarks/track_call.py
 	$(BIN)/python benchmarks/fresh_pass.py
 	$(BIN)/python benchmarks/emulator.py
+
+matrix: $(VENV)/.test ## Send everything every way in a real browser, three times over, and write docs/_matrix.md
+	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" MATRIX_TABLE=docs/_matrix.md $(BIN)/python -X dev -m pytest -q $(PARALLEL) tests/matrix/test_wsgi.py tests/matrix/test_asgi.py --matrix-rounds 3
 
 docs: $(VENV)/.check ## Build the documentation into docs/_build
 	$(BIN)/python -m sphinx -n -W -b html docs docs/_build

@@ -29,27 +29,35 @@ _LONE = re.compile("\r(?!\n)|(?<!\r)\n|[\0\ufffd\ud800-\udfff]")  # what a form 
 
 
 @dataclass(frozen=True)
-class Again:
-    """One field that somebody enters again: a password, a card number, a file. Its value was not given back."""
+class Field:
+    """One field of the form: hidden with its value, or, with a label, to be entered again (a password, a file)."""
 
     name: str
-    label: str
+    value: str = ""
+    label: str = ""
     file: bool = False
     many: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Field {self.name!r}>"  # values never reach a log
 
 
 @dataclass(frozen=True)
 class Kept:
     """A stopped form as the waiting page shows it: hidden fields, fields to enter again, or the reason for neither."""
 
-    fields: tuple[tuple[str, str], ...] = ()
-    again: tuple[Again, ...] = ()
+    fields: tuple[Field, ...] = ()  # in the order in which they came
     address: str = ""
     enctype: str = FORM_TYPES[0]
     refused: str = ""
 
+    @property
+    def again(self) -> list[Field]:
+        """The fields that somebody enters again."""
+        return [one for one in self.fields if one.label]
+
     def __repr__(self) -> str:
-        return f"<Kept {len(self.fields)} fields>"  # values never reach a log
+        return f"<Kept {len(self.fields)} fields>"
 
 
 def keep(request: HttpRequest, resend: Sequence[str] | None = None) -> Kept:
@@ -59,22 +67,22 @@ def keep(request: HttpRequest, resend: Sequence[str] | None = None) -> Kept:
     if request.encoding and request.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
         return Kept(refused=gettext("It was not sent as UTF-8, so this page cannot send it the same again."))
     secret = _secret_names(request)
-    fields: list[tuple[str, str]] = []
-    again: list[Again] = []
+    fields: list[Field] = []
     for name, values in request.POST.lists():
         if name == CSRF_FIELD:
             continue
         if not _sends_the_same(name, values):
             return Kept(refused=gettext("It holds characters that this page could not send the same again."))
         if _is_secret(name, secret, resend):
-            again.append(Again(name, words(name), many=len(values) > 1))
+            fields.append(Field(name, label=words(name) or name, many=len(values) > 1))
         else:
-            fields += [(name, str(value)) for value in values]
+            fields += [Field(name, str(value)) for value in values]
     for name, files in request.FILES.lists():
-        again.append(Again(name, words(name), file=True, many=len(files) > 1))
-    if len(again) > MAX_AGAIN or any(one.many and not one.file for one in again):
+        fields.append(Field(name, label=words(name) or name, file=True, many=len(files) > 1))
+    kept = Kept(tuple(fields), request.get_full_path(), str(request.content_type))
+    if len(kept.again) > MAX_AGAIN or any(one.many and not one.file for one in kept.again):
         return Kept(refused=gettext("It holds fields that are never shown again, such as passwords or card numbers."))
-    return Kept(tuple(fields), tuple(again), request.get_full_path(), str(request.content_type))
+    return kept
 
 
 def _sends_the_same(name: str, values: Sequence[Any]) -> bool:

@@ -4,5 +4,5 @@ project = "django-authsignal"
 author = "The django-authsignal authors"
 extensions = ["myst_parser"]
 html_theme = "furo"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_matrix.md"]
 myst_heading_anchors = 3

@@ -29,6 +29,7 @@ EMULATOR_KEY = "emulator_secret"  # the emulator's public default
 ACTIONS = (
     "signIn",
     "withdrawFunds",
+    "sendMoney",
     "correctBalance",
     "manageUsers",
     "manageAuthenticators",

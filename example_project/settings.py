@@ -30,6 +30,7 @@ AUTHSIGNAL: dict[str, Any] = {
         "withdrawFunds": {"MAX_AGE": 300, "LABEL": "Withdraw money"},  # seconds
         "correctBalance": {"LABEL": "Put a balance right"},
         "manageUsers": {"LABEL": "Manage users"},
+        "sendMoney": {"LABEL": "Send £{amount} to {payee}"},  # each one proved by itself
         "manageAuthenticators": {"LABEL": "Manage ways to prove it is you"},
         "resetAuthenticators": {"LABEL": "Reset ways of proof"},
     },

@@ -23,6 +23,7 @@ from ..policy import check_action
 
 logger = logging.getLogger("django_authsignal")
 register = template.Library()
+MODES = ("dialog", "tab", "redirect")
 
 
 def request_of(context: template.Context, tag: str) -> HttpRequest:
@@ -37,17 +38,22 @@ def request_of(context: template.Context, tag: str) -> HttpRequest:
 
 
 @register.simple_tag(takes_context=True)
-def authsignal_script(context: template.Context) -> SafeString:
-    """The ES module (and its stylesheet) that asks in a dialog: marked forms, fetch, HTMX. Once on a page, in its head.
+def authsignal_script(context: template.Context, mode: str = "dialog") -> SafeString:
+    """The ES module (and its stylesheet) that proves first: marked forms, fetch, HTMX. Once on a page, in its head.
 
+    `mode`: "dialog", "tab" (a new one) or "redirect", which leaves the page: what was sent is then done again.
     It holds the page's CSRF token, so the page must not be cached for others; Django's `Vary: Cookie` says so.
     """
+    if mode not in MODES:
+        raise template.TemplateSyntaxError(f"authsignal_script mode={mode!r}: use one of {', '.join(MODES)}.")
     told: dict[str, Any] = {
+        "mode": mode,
         "url": reverse("authsignal:challenges"),
         "csrf": get_token(request_of(context, "authsignal_script")),
         "title": gettext("Prove it is you"),
         "tab": gettext("Open it in a new tab"),
         "close": gettext("Not now"),
+        "elsewhere": gettext("Prove it in the other tab, then come back here."),
         "proved": gettext("Proved. You can send it now."),
         "failed": gettext("That proof was not accepted. Nothing was done; close this and try again."),
         "offline": gettext("You are offline. Nothing was done and nothing is lost: it goes on when you are back."),

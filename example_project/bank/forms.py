@@ -74,3 +74,10 @@ class WithdrawForm(forms.Form):
     def renew(self) -> None:
         """Give the form, shown again with an error, a nonce of its own."""
         self.data = {name: self.data[name] for name in self.data} | {"nonce": str(uuid.uuid4())}
+
+
+class SendForm(WithdrawForm):
+    """How much, and to whom. Both are bound: the proof is for exactly these."""
+
+    payee = forms.CharField(max_length=40, label="To", widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    field_order = ("payee", "amount", "text")

@@ -15,6 +15,7 @@ from django_authsignal.models import Challenge, Status
 from django_authsignal.signals import challenge_passed
 
 WITHDRAW = "withdrawFunds"
+SEND = "sendMoney"
 KEY = "bank_proof"  # of the session: the ledger's row of this browser's last proof for a withdrawal
 
 ACTIONS = {
@@ -22,6 +23,7 @@ ACTIONS = {
     WITHDRAW: _("Withdraw money"),
     "correctBalance": _("Put a balance right"),
     "manageUsers": _("Manage users"),
+    SEND: _("Send money"),
     "manageAuthenticators": _("Manage ways to prove it is you"),
 }
 WAYS = {

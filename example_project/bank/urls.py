@@ -14,6 +14,7 @@ urlpatterns = [
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("account/", views.account, name="account"),
     path("account/withdraw/", views.withdraw, name="withdraw"),
+    path("account/send/", views.send, name="send"),
     path("account/entries/<int:pk>/", views.receipt, name="receipt"),
     # Pages that name no icon, the admin's for one, ask here.
     path("favicon.ico", RedirectView.as_view(url=static("bank/mark.svg"))),

@@ -1,5 +1,6 @@
 """The bank's pages."""
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django_authsignal.decorators import challenge_required, login_required
 from example_project.bank import proofs, services
 from example_project.bank.demo_users import DEMO_USERS
-from example_project.bank.forms import SignInForm, SignUpForm, WithdrawForm
+from example_project.bank.forms import SendForm, SignInForm, SignUpForm, WithdrawForm
 from example_project.bank.models import Account
 
 STATEMENT_LINES = 20
@@ -108,6 +109,35 @@ def withdraw(request: HttpRequest) -> HttpResponse:
         "proof": proofs.of(mine.owner, proof),
     }
     return render(request, "bank/withdraw.html", context)
+
+
+@never_cache
+@login_required
+@challenge_required(proofs.SEND, bind=["amount", "payee"])
+def send(request: HttpRequest) -> HttpResponse:
+    """Send money to somebody: each payment is proved by itself, for its amount and payee, before the form is sent."""
+    mine, form = _account_of(request), SendForm(request.POST or None)
+    if request.method == "POST":
+        # What was proved, not a parse of our own: between two readings of one body there is room for a trick.
+        form = SendForm({**request.POST.dict(), **request.authsignal.bound})  # type: ignore[attr-defined]
+    if request.method == "POST" and form.is_valid():
+        wanted = form.cleaned_data
+        text = f"To {wanted['payee']}" + (f": {wanted['text']}" if wanted["text"] else "")
+        proof = request.authsignal.challenges.get(proofs.SEND)  # type: ignore[attr-defined]
+        try:
+            entry = services.withdraw(
+                mine, wanted["amount"], text=text[:60], nonce=wanted["nonce"], proof=proof and uuid.UUID(proof)
+            )
+        except services.InsufficientFundsError as error:
+            form.add_error("amount", f"That is more than you have. Your balance is £{error.balance:,.2f}.")
+        except services.FormAlreadyUsedError as error:
+            form.renew()
+            form.add_error(
+                None, f"This form has already sent £{error.entry.magnitude:,.2f}. Send it again if you want."
+            )
+        else:
+            return redirect("receipt", pk=entry.pk)
+    return render(request, "bank/send.html", {"form": form, "account": mine})
 
 
 @never_cache

@@ -20,6 +20,7 @@ export const prove = (challenge) => {
 const ask = ({ challengeId: id, url }) =>
   new Promise((resolve) => {
     const page = own.url + id + "/";
+    if (own.mode === "redirect") return location.assign(page); // what was about to be sent is done again afterwards
     const stop = new AbortController();
     const { signal } = stop;
     const dialog = make("dialog", { className: "authsignal-dialog" });
@@ -55,7 +56,9 @@ const ask = ({ challengeId: id, url }) =>
     frame.src = away;
     dialog.setAttribute("aria-label", own.title);
     bar.append(tab, close);
-    dialog.append(bar, status, frame);
+    dialog.append(bar, status);
+    if (own.mode === "tab") say(own.elsewhere), window.open(tab.href);
+    else dialog.append(frame);
     document.body.append(dialog);
     dialog.addEventListener("cancel", () => end(false)); // Escape
     close.addEventListener("click", () => end(false));

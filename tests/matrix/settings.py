@@ -1,0 +1,68 @@
+"""A site of its own in real servers: the matrix drives it in a browser. SITE names its folder, EMULATOR its API."""
+
+import os
+from pathlib import Path
+
+SITE = Path(os.environ["MATRIX_SITE"])
+SECRET_KEY = "tests only, and long enough for every algorithm that asks"
+DEBUG = False
+ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+ROOT_URLCONF = "tests.matrix.urls"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": SITE / "site.sqlite3",
+        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+        "ATOMIC_REQUESTS": False,
+    }
+}
+# In a folder, so that what rests there can be read.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": SITE / "cache"}}
+SESSION_COOKIE_SAMESITE = os.environ.get("MATRIX_SAMESITE", "Lax")
+# Cookies ignore ports, and the emulator's pages are on the same host.
+SESSION_COOKIE_NAME = "matrix_session"
+CSRF_COOKIE_NAME = "matrix_csrf"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_authsignal",
+    "tests.matrix",
+]
+MIDDLEWARE = [
+    "tests.matrix.views.strict_policy",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_authsignal.middleware.AuthsignalMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+STATIC_URL = "static/"
+STATICFILES_DIRS = [("htmx", Path(__file__).parent.parent / "sdks" / "node_modules")]
+AUTHENTICATION_BACKENDS = ["django_authsignal.backends.AuthsignalBackend"]
+LOGIN_URL = "/enter/nobody/"
+EMULATOR_API = os.environ["MATRIX_EMULATOR"]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "DEBUG"},
+}
+AUTHSIGNAL = {
+    "EMULATOR": True,
+    "API_URL": EMULATOR_API,
+    "USER_ID_PREFIX": f"{SITE.parent.name}-",  # one emulator serves several sites
+    "ACTIONS": {"matrix": {"LABEL": "Do it"}, "matrixBound": {"LABEL": "Send {amount} to {payee}"}},
+}

@@ -1,0 +1,175 @@
+"""The script itself: how much it weighs, what it costs a page, and what it does when things go wrong."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import django_authsignal
+from tests.matrix.cells import Cell
+from tests.matrix.journeys import IN_DIALOG, Journey, Upload
+from tests.sdks import install
+
+pytestmark = pytest.mark.e2e
+MODULE = Path(django_authsignal.__file__).parent / "static" / "authsignal" / "authsignal.js"
+Visit = Callable[..., Any]
+
+
+def test_it_weighs_three_kilobytes_at_most_minified_and_compressed() -> None:
+    if reason := install.install():
+        pytest.skip(reason)
+    terser = install.MODULES / ".bin" / "terser"
+    small = subprocess.run([terser, "--module", "-c", "-m", "--", MODULE], capture_output=True, check=True, timeout=60)
+    assert len(gzip.compress(small.stdout, 9)) <= 3 * 1024
+
+
+def begin(visitor: Any, operation: str, upload: Upload, way: str = "dialog") -> Page:
+    Journey(visitor, Cell(operation, way), upload).begin()
+    return visitor.page  # type: ignore[no-any-return]
+
+
+def test_escape_leaves_it_gives_the_focus_back_and_does_nothing(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "json", upload)
+    expect(page.locator(f"{IN_DIALOG} iframe")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(IN_DIALOG)).to_have_count(0)
+    expect(page.locator("#refused")).to_have_text("401")
+    assert page.evaluate("document.activeElement.id") == "json"
+    assert visitor.site.arrived(visitor.mark) == []
+
+
+def test_cancelling_on_the_hosted_page_does_nothing(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "json", upload)
+    page.frame_locator(f"{IN_DIALOG} iframe").get_by_text("Cancel").click()
+    expect(page.locator("#refused")).to_have_text("401")
+    assert visitor.site.arrived(visitor.mark) == []
+
+
+def test_a_double_click_sends_one_form_and_asks_once(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    visitor.open("/page/")
+    visitor.fill_in()
+    page = visitor.page
+    page.locator("#marked button").dblclick()
+    expect(page.locator(IN_DIALOG)).to_have_count(1)
+    visitor.prove_in_dialog()
+    expect(page.locator("#arrived")).to_be_visible()
+    assert len(visitor.site.arrived(visitor.mark)) == 1
+
+
+def test_a_double_click_on_the_waiting_page_sends_once(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "form", upload)
+    visitor.prove_in_dialog()
+    page.get_by_role("button", name="Send it").dblclick()
+    expect(page.locator("#arrived")).to_be_visible()
+    assert len(visitor.site.arrived(visitor.mark)) == 1
+
+
+def test_going_offline_keeps_the_proof_until_there_is_a_network(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "form", upload)
+    frame = page.frame_locator(f"{IN_DIALOG} iframe")
+    frame.get_by_role("button", name="Send the code").click()
+    expect(frame.locator("#code")).to_be_visible()
+    frame.locator("#code").fill(visitor.code())
+    page.route("**/authsignal/challenges/**", lambda route: route.abort("internetdisconnected"))
+    frame.get_by_role("button", name="Continue").click()
+    expect(page.locator(f"{IN_DIALOG} [role=status]")).to_contain_text("offline")
+    page.unroute("**/authsignal/challenges/**")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator(IN_DIALOG)).to_have_count(0)
+    page.get_by_role("button", name="Send it").click()
+    expect(page.locator("#arrived")).to_be_visible()
+
+
+def test_an_offline_marked_form_stays_on_its_page(visit: Visit) -> None:
+    visitor = visit("gunicorn")
+    visitor.open("/page/")
+    visitor.fill_in()
+    said: list[str] = []
+    visitor.page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.accept()))
+    visitor.page.context.set_offline(True)
+    visitor.page.locator("#marked button").click()
+    visitor.page.wait_for_function("1")
+    assert visitor.page.locator("#form [name=mark]").input_value() == visitor.mark
+    visitor.page.context.set_offline(False)
+    assert "nothing is lost" in said[0]
+
+
+def test_a_frame_the_sites_own_policy_blocks_leaves_the_way_through_a_tab(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = visitor.page
+    page.route(
+        "**/do/form/",
+        lambda route: (
+            lambda answer: route.fulfill(
+                response=answer,
+                headers={**answer.headers, "content-security-policy": "default-src 'self'; frame-src 'none'"},
+            )
+        )(route.fetch()),
+    )
+    begin(visitor, "form", upload)
+    expect(page.locator(f"{IN_DIALOG} [role=status]")).to_contain_text("new tab")
+    with page.expect_popup() as opened:
+        page.locator(f"{IN_DIALOG} a").click()
+    visitor.complaints.clear()  # the browser says that the policy was kept
+    visitor.prove_in_tab(opened.value, script=True)
+    page.get_by_role("button", name="Send it").click()
+    expect(page.locator("#arrived")).to_be_visible()
+
+
+def test_signing_out_in_another_tab_sends_nothing(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "form", upload)
+    visitor.prove_in_dialog()
+    other = page.context.new_page()
+    other.goto(f"{visitor.site.url}/leave/")
+    page.get_by_role("button", name="Send it").click()
+    page.wait_for_load_state()
+    assert visitor.site.arrived(visitor.mark) == []
+
+
+def test_another_user_signed_in_meanwhile_sends_nothing(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "form", upload)
+    visitor.prove_in_dialog()
+    other = page.context.new_page()
+    other.goto(f"{visitor.site.url}/enter/somebody-else/")
+    page.get_by_role("button", name="Send it").click()
+    page.wait_for_load_state()
+    visitor.complaints.clear()  # Django's own page of a failed CSRF check has its style inside
+    assert visitor.site.arrived(visitor.mark) == []
+
+
+def test_a_page_out_of_the_back_forward_cache_sees_a_proof_made_meanwhile(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "form", upload)
+    page.keyboard.press("Escape")
+    href = str(page.locator("[data-authsignal-waiting] a[target=_blank]").get_attribute("href"))
+    tab = page.context.new_page()
+    tab.goto(visitor.site.url + href)
+    visitor.prove(tab)
+    expect(tab.get_by_role("main")).to_contain_text("Go back to the tab")
+    page.bring_to_front()
+    expect(page.get_by_role("button", name="Send it")).to_be_enabled()
+    page.get_by_role("button", name="Send it").click()
+    expect(page.locator("#arrived")).to_be_visible()
+
+
+def test_axe_finds_no_fault_in_the_dialog(visit: Visit, upload: Upload) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    visitor = visit("gunicorn")
+    page = begin(visitor, "form", upload)
+    expect(page.frame_locator(f"{IN_DIALOG} iframe").get_by_role("button", name="Send the code")).to_be_visible()
+    found = Axe().run(page).response["violations"]
+    assert [fault["id"] for fault in found] == []
