@@ -1,0 +1,125 @@
+"""A stopped form, attacked: who may send it again, what of it is shown, and where none of it rests."""
+
+import logging
+
+import pytest
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import Permission
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.urls import path
+from django.views.decorators.debug import sensitive_post_parameters
+
+from django_authsignal.decorators import challenge_required
+from django_authsignal.models import Challenge
+from tests.conftest import newest
+from tests.project.urls import urlpatterns as project
+
+pytestmark = pytest.mark.security
+SENT = {"amount": "731", "payee": "Zoë of the harbour"}
+done = []
+
+
+@challenge_required("withdrawFunds")
+def act(request):
+    done.append(request.POST.dict())
+    return HttpResponse("done")
+
+
+@challenge_required("withdrawFunds")
+@permission_required("auth.change_user", raise_exception=True)
+def permitted(request):
+    done.append(request.POST.dict())
+    return HttpResponse("done")
+
+
+@challenge_required("withdrawFunds")
+@sensitive_post_parameters("account")
+def marked(request):
+    done.append(request.POST.dict())
+    return HttpResponse("done")
+
+
+urlpatterns = [*project, path("act/", act), path("permitted/", permitted), path("marked/", marked)]
+
+
+@pytest.fixture(autouse=True)
+def _site(settings):
+    settings.ROOT_URLCONF = __name__
+    done.clear()
+
+
+@pytest.fixture
+def customer(way_in, ada):
+    browser = way_in()
+    browser.sign_in()
+    return browser
+
+
+def test_a_form_of_a_cloned_session_is_not_executed_by_the_victims_proof(customer, way_in, ada):
+    thief = way_in()
+    thief.cookies["sessionid"] = customer.cookies["sessionid"].value
+    page = thief.post("/act/", SENT)
+    assert page.status_code == 403
+    assert "another browser" in customer.get(page.context["url"]).content.decode()
+    customer.prove(newest())
+    customer.get("/withdraw/")
+    customer.prove()
+    assert thief.post("/act/", SENT).status_code == 403
+    assert done == []
+
+
+def test_a_permission_taken_away_meanwhile_stops_the_form(customer, ada):
+    allowed = Permission.objects.get(codename="change_user")
+    ada.user_permissions.add(allowed)
+    assert customer.post("/permitted/", SENT).status_code == 403
+    customer.prove()
+    ada.user_permissions.remove(allowed)
+    assert customer.post("/permitted/", SENT).status_code == 403
+    assert done == []
+
+
+@pytest.mark.parametrize("body", [b'{"amount": 1', b"\xff\xfe", b"<a/>"], ids=["half a JSON", "no text", "XML"])
+def test_a_body_that_is_no_form_is_never_sent_again_by_our_page(customer, body):
+    page = customer.post("/act/", body, content_type="application/octet-stream")
+    assert b"<form" not in page.content
+    customer.prove()
+    assert done == []
+
+
+def test_secrets_and_files_are_not_shown_again(customer, tmp_path):
+    (tmp_path / "scan.txt").write_text("what the scan says")
+    with (tmp_path / "scan.txt").open() as scan:
+        page = customer.post("/act/", {**SENT, "password": "hunter2-hunter2", "scan": scan}).content.decode()
+    assert "hunter2" not in page
+    assert "what the scan says" not in page
+    assert "enter them once more" in page.lower()
+
+
+def test_a_card_number_marked_inside_our_decorator_is_not_shown_again(customer):
+    page = customer.post("/marked/", {**SENT, "account": "GB33BUKB20201555555555"}).content.decode()
+    assert "GB33BUKB" not in page
+
+
+def test_no_address_sends_the_form_by_itself(customer):
+    page = customer.post("/act/", SENT)
+    customer.get(page.context["url"])
+    customer.prove()
+    for address in (page.context["url"], page.context["url"].partition("?")[0], "/act/"):
+        answer = customer.get(address)
+        assert SENT["payee"] not in answer.content.decode()
+    assert [entry for entry in done if entry] == []
+
+
+def test_nothing_of_a_body_rests_in_session_cache_ledger_or_log(customer, caplog, monkeypatch):
+    caplog.set_level(logging.DEBUG)
+    written = []
+    monkeypatch.setattr(type(cache), "set", lambda self, *args, **kwargs: written.append(repr(args)), raising=False)
+    customer.post("/act/", {**SENT, "password": "hunter2-hunter2"})
+    customer.prove()
+    customer.post("/act/", {**SENT, "password": "hunter2-hunter2"})
+    assert done
+    resting = [repr(session.get_decoded()) for session in Session.objects.all()]
+    resting += [repr(vars(row)) for row in Challenge.objects.all()] + [caplog.text] + written
+    assert not any(value in text for text in resting for value in ("731", "Zoë of", "hunter2"))
