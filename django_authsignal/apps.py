@@ -30,6 +30,7 @@ class AuthsignalConfig(AppConfig):
         register(checks.check_token_views, Tags.urls)
         register(checks.check_passkeys, Tags.templates)
         register(checks.check_people, Tags.security)
+        register(checks.check_deadline, Tags.security)
         register(checks.check_deployment, Tags.security, deploy=True)
         user_logged_in.connect(receivers.logged_in, dispatch_uid="authsignal.logged_in")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="authsignal.logged_out")
@@ -42,6 +43,8 @@ class AuthsignalConfig(AppConfig):
             post_save.connect(receivers.address_saved, sender=address, dispatch_uid="authsignal.address_saved")
             post_delete.connect(receivers.address_saved, sender=address, dispatch_uid="authsignal.address_saved")
         signals.authenticators_changed.connect(notices.mail_owner, dispatch_uid="authsignal.mail_owner")
+        changed = signals.authenticators_changed
+        changed.connect(receivers.authenticators_changed, dispatch_uid="authsignal.authenticators_changed")
         _register_ledger()
 
 

@@ -37,6 +37,8 @@ SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 ALLAUTH_STAGE = "django_authsignal.contrib.allauth.stages.AuthsignalStage"
 OPAQUE_ID = "django_authsignal.identity.opaque_id"
+DEADLINE = "django_authsignal.middleware.EnrolmentDeadlineMiddleware"
+MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 
@@ -268,6 +270,37 @@ def _templates_with(tag: str) -> Iterator[Path]:
     for path in (path for folder in sorted(folders) for path in sorted(folder.rglob("*.html"))):
         if own not in path.parents and path.is_file() and tag.encode() in path.read_bytes():
             yield path
+
+
+def check_deadline(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E020, W020, W021: ENROLMENT_DEADLINE and its middleware."""
+    settings = _settings()
+    if settings is None:
+        return []
+    middleware = list(django_settings.MIDDLEWARE)
+    ours, gate = _position(middleware, DEADLINE), _position(middleware, MIDDLEWARE)
+    if settings.ENROLMENT_DEADLINE is None:
+        return []
+    if ours is None:
+        text = "ENROLMENT_DEADLINE is set, and nothing asks for it."
+        return [Warning(text, hint=f"Add {DEADLINE!r} to MIDDLEWARE, after {MESSAGES!r}.", id="authsignal.W020")]
+    found: list[CheckMessage] = []
+    if gate is not None and ours < gate:
+        text = "EnrolmentDeadlineMiddleware stands before AuthsignalMiddleware."
+        found.append(Error(text, hint=f"Put {DEADLINE!r} after {MIDDLEWARE!r}.", id="authsignal.E020"))
+    if not any(_enrolls(settings, action) for action in (settings.SIGN_IN_ACTION, settings.MANAGE_ACTION)):
+        text = "After ENROLMENT_DEADLINE, people without any way of proof are led to a page that refuses them."
+        hint = (
+            f'Set ACTIONS["{settings.MANAGE_ACTION}"]["UNENROLLED"] to "enroll": it then lets them set one up within '
+            "five minutes of giving their password."
+        )
+        found.append(Warning(text, hint=hint, id="authsignal.W021"))
+    return found
+
+
+def _enrolls(settings: Settings, action: str) -> bool:
+    rule = settings.ACTIONS.get(action, {}).get("UNENROLLED", settings.UNENROLLED)
+    return (rule or ("enroll" if action == settings.SIGN_IN_ACTION else "deny")) in ("enroll", "email")
 
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

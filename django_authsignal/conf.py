@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
+from . import deadline_conf
 from .client import Client, ConfigurationError
 from .client.types import VerificationMethod
 
@@ -62,6 +63,7 @@ class Settings:
     RESET_ACTION: str = "resetAuthenticators"  # staff take another user's ways of proof
     OTP_ACTION: str = ""  # what compat.otp_required asks; "": SIGN_IN_ACTION
     SUDO_ACTION: str = "sudo"  # what compat.sudo_required asks
+    ENROLMENT_DEADLINE: Mapping[str, Any] | None = None  # who must have which way of proof, by when
     USER_ID: Dotted = None  # callable(user) -> str
     USER_FROM_ID: Dotted = None  # callable(str) -> user or None
     USER_ID_PREFIX: str = ""
@@ -321,6 +323,8 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
         return None if value in (None, True, False) else (f"is {value!r}.", "Use None, True or False.")
     if key == "PUBLIC_BASE_URL":
         return origin_fault(value)
+    if key == "ENROLMENT_DEADLINE":
+        return deadline_conf.fault(value)
     return None
 
 

@@ -154,6 +154,17 @@ def sign_in_challenge_not_required(view: View) -> View:
     return view
 
 
+def enrolment_deadline_not_required(view: View) -> View:
+    """Exempts a view from EnrolmentDeadlineMiddleware: a help page, the way to a new device.
+
+    A view that Django's `login_not_required` marks is exempt already.
+    """
+    if isinstance(view, tuple):
+        return guarded_urls(view, enrolment_deadline_not_required)
+    view.authsignal_enrolment_required = False  # type: ignore[attr-defined]
+    return view
+
+
 def challenge_not_required(*, reason: str) -> Callable[[View], View]:
     """Says why a view that looks sensitive asks nothing, for `authsignal_policies --coverage`. It changes nothing else.
 

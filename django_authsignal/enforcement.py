@@ -15,6 +15,7 @@ from . import (
     bearer,
     browser,
     channel,
+    deadlines,
     flow,
     ledger,
     observing,
@@ -86,6 +87,8 @@ class RequestGate:
         self.guarded = False  # True when the middleware stands around the view
         self.credential_named = False  # True when code of the project's own said who came by what
         self.prepared_for = ""  # the credential whose waiting proofs were spent before the view
+        #: What the user has to set up by ENROLMENT_DEADLINE, and by when; None: nothing. EnrolmentDeadlineMiddleware's.
+        self.enrolment_due: deadlines.EnrolmentDue | None = None
         #: The values that were proved for this request. A view reads these, never its own parse.
         self.bound: Mapping[str, Any] = EMPTY
         #: What let this request in: the ids of the ledger's rows, by action. A record of yours can name them.

@@ -9,8 +9,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 
-from . import browser, enforcement, flow, responses, steps
+from . import browser, deadlines, enforcement, flow, responses, steps
 from .binding import UnreadableFields
+from .conf import get_settings
 from .decision import AuthsignalInterrupt
 from .decorators import SIGNED_IN
 from .guards import requirements_of, take_over
@@ -99,13 +100,8 @@ class AuthsignalMiddleware:
         return steps.run(enforcement.answer(request, exception))
 
 
-class SignInChallengeMiddleware:
-    """Every authenticated session must hold a sign-in pass, however it was logged in; after AuthsignalMiddleware.
-
-    Social login, password reset with `post_reset_login`, RemoteUser, `login()` in code: each is asked for its proof at
-    the next page. Exempt are views that Django's `login_not_required` or our `sign_in_challenge_not_required` marks,
-    our own urls, and LogoutView. Clients of an API have no session and are asked where they sign in.
-    """
+class _BeforeViews:
+    """A middleware that may answer instead of a view: its twin colours, and the views that it leaves alone."""
 
     sync_capable = True
     async_capable = True
@@ -132,16 +128,54 @@ class SignInChallengeMiddleware:
         return await steps.arun(self._asking(request, view))
 
     def _asking(self, request: HttpRequest, view: Callable[..., Any]) -> steps.Steps[HttpResponseBase | None]:
+        raise NotImplementedError
+
+
+def _is_left_alone(request: HttpRequest, view: Callable[..., Any]) -> bool:
+    """True for pages that whoever is stopped elsewhere must reach: to sign in, to prove, to enrol, and to leave."""
+    match = request.resolver_match
+    return (
+        getattr(view, "login_required", True) is False
+        or (match is not None and "authsignal" in match.app_names)
+        or issubclass(getattr(view, "view_class", object), LogoutView)
+    )
+
+
+class SignInChallengeMiddleware(_BeforeViews):
+    """Every authenticated session must hold a sign-in pass, however it was logged in; after AuthsignalMiddleware.
+
+    Social login, password reset with `post_reset_login`, RemoteUser, `login()` in code: each is asked for its proof at
+    the next page. Exempt are views that Django's `login_not_required` or our `sign_in_challenge_not_required` marks,
+    our own urls, and LogoutView. Clients of an API have no session and are asked where they sign in.
+    """
+
+    def _asking(self, request: HttpRequest, view: Callable[..., Any]) -> steps.Steps[HttpResponseBase | None]:
         if SIGNED_IN in requirements_of(view) or not self.must_be_proved(request, view):
             return None
         return (yield from enforcement.check(request, SIGNED_IN))
 
     def must_be_proved(self, request: HttpRequest, view: Callable[..., Any]) -> bool:
         """Override: rules of your own, for what no decorator reaches. False exempts this request."""
+        marked = getattr(view, "authsignal_sign_in_required", True) is False
+        return not marked and not _is_left_alone(request, view)
+
+
+class EnrolmentDeadlineMiddleware(_BeforeViews):
+    """Has people set up a way of proof by ENROLMENT_DEADLINE: reminds them until then, and leads them there after it.
+
+    After AuthsignalMiddleware and Django's MessageMiddleware. Exempt are views that Django's `login_not_required` or
+    our `enrolment_deadline_not_required` marks, our own urls, and whatever signs out. Sessions only: clients of an API
+    are not concerned, nor are sign-ins that no proof stands behind (break glass, an outage).
+    """
+
+    def _asking(self, request: HttpRequest, view: Callable[..., Any]) -> steps.Steps[HttpResponseBase | None]:
+        if get_settings().ENROLMENT_DEADLINE is None or not self.must_be_enrolled(request, view):
+            return None
+        return (yield from deadlines.check(request))
+
+    def must_be_enrolled(self, request: HttpRequest, view: Callable[..., Any]) -> bool:
+        """Override: rules of your own, for what no decorator reaches. False exempts this request."""
         match = request.resolver_match
-        return not (
-            getattr(view, "login_required", True) is False
-            or getattr(view, "authsignal_sign_in_required", True) is False
-            or (match is not None and "authsignal" in match.app_names)
-            or issubclass(getattr(view, "view_class", object), LogoutView)
-        )
+        leaves = match is not None and "admin" in match.app_names and match.url_name in ("logout", "jsi18n")
+        marked = getattr(view, "authsignal_enrolment_required", True) is False
+        return not marked and not leaves and not _is_left_alone(request, view)

@@ -6,7 +6,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
-from . import channel, ledger, session
+from . import channel, deadlines, ledger, session
 from .models import revoke_open
 from .people import following
 
@@ -29,6 +29,12 @@ def _taken_over(request: HttpRequest, user: AbstractBaseUser) -> bool:
     # Django keeps here whom the session named; `login()` has replaced request.user already.
     before = [getattr(request, name, None) for name in ("_cached_user", "_acached_user")]
     return any(one is not None and one.is_authenticated and one != user for one in before)
+
+
+def authenticators_changed(sender: Any, *, request: HttpRequest | None = None, **kwargs: Any) -> None:
+    """What this session remembers of somebody's ways of proof is out of date."""
+    if request is not None:
+        deadlines.forget(request)
 
 
 def logged_out(sender: Any, *, user: AbstractBaseUser | None = None, **kwargs: Any) -> None:

@@ -65,7 +65,8 @@ def wants_page(request: HttpRequest) -> bool:
     return mode == "navigate" if mode else "text/html" in request.headers.get("Accept", "")
 
 
-def _in_frame(request: HttpRequest) -> bool:
+def in_frame(request: HttpRequest) -> bool:
+    """True for what is shown inside another page."""
     return request.headers.get("Sec-Fetch-Dest", "") in FRAMES
 
 
@@ -136,7 +137,7 @@ def challenge_path(decision: Decision) -> str:
 
 
 def _challenge_page(request: HttpRequest, decision: Decision) -> HttpResponse:
-    if _in_frame(request) and request.method in SAFE_METHODS:
+    if in_frame(request) and request.method in SAFE_METHODS:
         # Authsignal's page refuses some frames and a framed sign-in teaches people to trust frames: go to the top.
         response = decided(request, "challenge", decision, status=401, url=challenge_path(decision), top=True)
         response["X-Frame-Options"] = "SAMEORIGIN"
@@ -162,7 +163,7 @@ def _waiting_page(request: HttpRequest, decision: Decision, state: str, *, statu
     context["values"] = [(words(name), value) for name, value in decision.values.items()]
     context["changed"] = [words(name) for name in decision.changed]
     response = decided(request, "waiting", decision, status=status, url=f"{path}?{TAB}=1" if path else "", **context)
-    if _in_frame(request):
+    if in_frame(request):
         response["X-Frame-Options"] = "SAMEORIGIN"  # the form stood in that frame
     return response
 

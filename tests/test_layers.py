@@ -66,6 +66,7 @@ LAYERS = {
     "state": """
         checks
         conf
+        deadline_conf
         migrations
         models
         rollout

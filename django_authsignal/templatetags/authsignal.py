@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from .. import addresses, usernameless
+from .. import addresses, deadlines, usernameless
 from ..client import ConfigurationError
 from ..conf import option
 from ..enforcement import RequestGate, gate, signed_in_user
@@ -35,6 +35,15 @@ def request_of(context: template.Context, tag: str) -> HttpRequest:
             "'django.template.context_processors.request' to the template's context processors."
         )
     return found
+
+
+@register.simple_tag(takes_context=True)
+def authsignal_enrolment_due(context: template.Context) -> deadlines.EnrolmentDue | None:
+    """`{% authsignal_enrolment_due as due %}`: what the user has to set up, and by when (`by`, `days_left`, `labels`).
+
+    None: nothing, or EnrolmentDeadlineMiddleware is not there.
+    """
+    return gate(request_of(context, "authsignal_enrolment_due")).enrolment_due
 
 
 @register.simple_tag(takes_context=True)

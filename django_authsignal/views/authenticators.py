@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -11,7 +12,7 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from .. import enforcement, flow, notices, responses, session, steps
+from .. import addresses, deadlines, enforcement, flow, notices, responses, session, steps
 from ..authenticators import is_last, remove
 from ..authenticators import of as authenticators_of
 from ..client import AuthsignalError
@@ -62,8 +63,9 @@ def authenticators(request: HttpRequest) -> HttpResponseBase:
         return _ask_to_remove(request, request.GET["remove"]) if request.GET.get("remove") else _list(request)
     except AuthsignalError as exc:
         logger.error("Authsignal could not be asked about authenticators: %s", exc)
-        here = reverse("authsignal:authenticators")
-        return responses.page(request, "unreachable", {"retry_url": here, "hint": emulator_hint(exc)}, status=503)
+        return responses.page(
+            request, "unreachable", {"retry_url": _here(request), "hint": emulator_hint(exc)}, status=503
+        )
 
 
 def _list(request: HttpRequest, notice: str = "", *, error: str = "", status: int = 200) -> HttpResponse:
@@ -75,8 +77,26 @@ def _list(request: HttpRequest, notice: str = "", *, error: str = "", status: in
     notices.seen(request, user, "removed", gone)  # type: ignore[arg-type]
     lines = [_line(item, removable=not is_last(found, item)) for item in found]
     can_remove = any(line.removable for line in lines)
-    context = {"authenticators": lines, "notice": notice, "error": error, "can_remove": can_remove}
+    due = deadlines.note(request, user, methods.values())  # type: ignore[arg-type]
+    context = {
+        "authenticators": lines,
+        "notice": notice,
+        "error": error,
+        "can_remove": can_remove,
+        "due": due,
+        "return_to": _next(request),
+    }
     return responses.page(request, "authenticators", context, status=status)
+
+
+def _next(request: HttpRequest) -> str:
+    """Where somebody was led here from."""
+    return addresses.local(request, request.GET.get("next"))
+
+
+def _here(request: HttpRequest) -> str:
+    here, onward = reverse("authsignal:authenticators"), _next(request)
+    return f"{here}?{urlencode({'next': onward})}" if onward else here
 
 
 def _line(item: Authenticator, *, removable: bool) -> Line:
@@ -96,7 +116,7 @@ def _ask_to_remove(request: HttpRequest, authenticator_id: str) -> HttpResponse:
     chosen = next((item for item in own if item.user_authenticator_id == authenticator_id), None)
     if chosen is None or is_last(own, chosen):
         return _not_removed(request, "last" if chosen else "unknown")
-    context = {"authenticator": _line(chosen, removable=True), "list_url": reverse("authsignal:authenticators")}
+    context = {"authenticator": _line(chosen, removable=True), "list_url": _here(request)}
     return responses.page(request, "authenticator_remove", context)
 
 
@@ -125,7 +145,7 @@ def _add(request: HttpRequest) -> HttpResponse:
         user=request.user,  # type: ignore[arg-type]
         policy=policy,
         kind=Kind.SETTINGS,
-        return_to=reverse("authsignal:authenticators"),
+        return_to=_here(request),
         scopes=SCOPES,
     )
     decision: Decision = steps.run(flow.ask_settings(request, question))
