@@ -82,6 +82,8 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for other in (SESSION, CSRF, AUTHENTICATION):
         place = _position(middleware, other)
+        if place is None and "django.contrib.sessions" not in django_settings.INSTALLED_APPS:
+            continue  # an API whose clients all bring a credential
         # A forged request that reaches us before the CSRF check could begin a challenge, or spend a waiting proof.
         if (place is None and other != CSRF) or (place or 0) > ours:
             text = f"AuthsignalMiddleware needs {other.rpartition('.')[2]} before it in MIDDLEWARE."

@@ -65,6 +65,14 @@ def test_a_session_middleware_that_is_absent_is_named_in_the_fix(settings):
     assert f"Add {name!r}" in found()["authsignal.E004"].hint
 
 
+def test_an_api_without_sessions_needs_no_middleware_for_them(settings):
+    needed = ("sessions", "auth.middleware", "messages")
+    settings.MIDDLEWARE = [item for item in settings.MIDDLEWARE if not any(name in item for name in needed)]
+    assert "authsignal.E004" in found()
+    settings.INSTALLED_APPS = [item for item in settings.INSTALLED_APPS if not item.endswith((".sessions", ".admin"))]
+    assert "authsignal.E004" not in found()
+
+
 @pytest.mark.parametrize("place", [0, 2])
 def test_a_wrong_order_is_an_error(settings, place):
     ours = "django_authsignal.middleware.AuthsignalMiddleware"
