@@ -33,6 +33,7 @@ bench: $(VENV)/.test ## Measure ratios against the official SDK and login_requir
 	$(BIN)/python benchmarks/track_call.py
 	$(BIN)/python benchmarks/fresh_pass.py
 	$(BIN)/python benchmarks/emulator.py
+	CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -m benchmarks.page_script
 
 matrix: $(VENV)/.test ## Send everything every way in a real browser, three times over, and write docs/_matrix.md
 	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" MATRIX_TABLE=docs/_matrix.md $(BIN)/python -X dev -m pytest -q $(PARALLEL) tests/matrix/test_wsgi.py tests/matrix/test_asgi.py --matrix-rounds 3

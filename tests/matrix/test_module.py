@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +175,55 @@ def test_axe_finds_no_fault_in_the_dialog(visit: Visit, upload: Upload) -> None:
     expect(page.frame_locator(f"{IN_DIALOG} iframe").get_by_role("button", name="Send the code")).to_be_visible()
     found = Axe().run(page).response["violations"]
     assert [fault["id"] for fault in found] == []
+
+
+def test_a_blocked_popup_leaves_a_link_to_the_tab(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = visitor.page
+    page.add_init_script("window.open = () => null")
+    begin(visitor, "json", upload, "tab")
+    with page.expect_popup() as opened:
+        page.locator(f"{IN_DIALOG} a").click()
+    visitor.prove_in_tab(opened.value, script=True)
+    expect(page.locator("#arrived")).to_be_visible()
+
+
+def test_a_challenge_that_expired_meanwhile_is_told_and_nothing_is_sent(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "json", upload)
+    expect(page.locator(f"{IN_DIALOG} iframe")).to_be_visible()
+    with closing(sqlite3.connect(visitor.site.folder / "site.sqlite3", timeout=20)) as database, database:
+        database.execute("update django_authsignal_challenge set status='expired' where status='open'")
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(page.locator(f"{IN_DIALOG} [role=status]")).to_contain_text("Nothing was done")
+    page.locator(IN_DIALOG).get_by_role("button").click()
+    expect(page.locator("#refused")).to_have_text("401")
+    assert visitor.site.arrived(visitor.mark) == []
+
+
+def test_it_stands_beside_the_official_sdk_and_each_hears_its_own_page(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = visitor.page
+    visitor.open("/page/")
+    visitor.fill_in()
+    page.add_script_tag(url="/static/htmx/@authsignal/browser/dist/index.min.js")
+    asked = page.evaluate("""async () => {
+        const csrf = document.querySelector("[name=csrfmiddlewaretoken]").value;
+        const headers = { "X-CSRFToken": csrf, "Content-Type": "application/json" };
+        return (await fetch("/do/json/?from=sdk", { method: "POST", headers, body: "{}" })).json();
+    }""")
+    page.evaluate(
+        """(url) => {
+        const sdk = new window.authsignal.Authsignal({ tenantId: "emulator" });
+        window.launched = sdk.launch(url, { mode: "popup" });
+    }""",
+        asked["url"],
+    )
+    visitor.prove(page.frame_locator("#__authsignal-popup-iframe"))
+    told = page.evaluate("window.launched")
+    visitor.complaints.clear()  # the SDK writes a style of its own into the page
+    assert told["token"]
+    assert page.locator(IN_DIALOG).count() == 0
+    page.locator("#json").click()
+    visitor.prove_in_dialog()
+    expect(page.locator("#arrived")).to_be_visible()
