@@ -17,8 +17,9 @@ Decorate = Callable[[Any], Any]
 
 
 def mark(view: Any, requirement: Requirement) -> None:
-    """Writes a requirement on a view, in front of those it has."""
-    view.authsignal_requirements = (requirement, *getattr(view, "authsignal_requirements", ()))
+    """Writes a requirement on a view, in front of those it has, once."""
+    others = (one for one in requirements_of(view) if one is not requirement)
+    view.authsignal_requirements = (requirement, *others)
 
 
 def requirements_of(view: Any) -> tuple[Requirement, ...]:

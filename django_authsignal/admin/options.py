@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
+from django.utils.functional import cached_property
 
 from .. import checks
 from ..binding import SAFE_METHODS
@@ -44,9 +45,14 @@ class ChallengeRequiredAdminMixin:
     def asked_at(self, door: Door) -> Asked | None:
         """What a door asks; None: nothing."""
         for key in (door.key, door.instead):
-            if key in self.challenge_actions:
-                return doors.asked_of(self.challenge_actions[key], key)
-        return doors.asked_of(self.challenge_action, "challenge_action") if door.changes else None
+            if key and key in self._asked:
+                return self._asked[key]
+        return self._asked[""] if door.changes else None
+
+    @cached_property
+    def _asked(self) -> dict[str, Asked | None]:
+        named = {key: doors.asked_of(value, key) for key, value in self.challenge_actions.items()}
+        return {**named, "": doors.asked_of(self.challenge_action, "challenge_action")}
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Django's checks of the class, and E006: a key of `challenge_actions` that is no door."""

@@ -92,6 +92,11 @@ class Plain(admin.ModelAdmin):
     fields = ["name"]
 
 
+class WithMembers(admin.ModelAdmin):
+    fields = ["name"]
+    inlines = [urls.Members]
+
+
 class Parents(admin.ModelAdmin):
     """Another admin whose view calls the guarded one's, as those of polymorphic models do."""
 
@@ -119,6 +124,7 @@ OwnSite.one = OwnSite("parents", urls.GroupAdmin)
 urlpatterns = [
     path("one/", OwnSite("one", OneByOne).urls),
     path("owners/", OwnSite("owners", Owners).urls),
+    path("with-members/", OwnSite("with-members", WithMembers).urls),
     path("plain/", OwnSite("plain", Plain).urls),
     path("parents/", OwnSite.one.urls),
     path("bare/", include((OwnSite("bare", urls.GroupAdmin).get_model_admin(Group).get_urls(), "bare"))),
@@ -266,6 +272,52 @@ def test_a_form_that_changes_no_row_of_an_inline_does_not_ask_for_it(at_work, me
     rows = {"User_groups-TOTAL_FORMS": "1", "User_groups-INITIAL_FORMS": "1", **row}
     assert at_work.post("/stock/auth/group/7/change/", {"name": "Clerks", **rows}).status_code == 302
     assert asked() == []
+
+
+@pytest.mark.parametrize("row", [{"User_groups-0-DELETE": "on"}, {"User_groups-0-user": "2"}], ids=["gone", "changed"])
+def test_an_inline_asks_under_a_parent_that_does_not(at_work, membership, bob, asked, own_urls, row):
+    row = {key: str(bob.pk) if key.endswith("user") else value for key, value in row.items()}
+    data = dict.fromkeys(urls.MEMBERSHIP, "1") | {"User_groups-0-id": "9", "User_groups-0-group": "7"}
+    data |= {"name": "Clerks", "User_groups-0-DELETE": "", "User_groups-0-user": str(membership.user_id), **row}
+    there = "/with-members/auth/group/7/change/"
+    assert at_work.get(there).status_code == 200
+    assert at_work.post(there, data).status_code == 403
+    assert asked() == ["changeMembers"]
+    assert (Group.objects.get().name, urls.Membership.objects.get().user_id) == ("Tellers", membership.user_id)
+    at_work.prove(newest())
+    assert at_work.post(there, data).status_code == 302
+    assert not urls.Membership.objects.filter(user_id=membership.user_id).exists()
+
+
+def test_an_inlines_new_row_asks(at_work, group, ada, asked, own_urls):
+    data = {"name": "Clerks", "User_groups-TOTAL_FORMS": "1", "User_groups-INITIAL_FORMS": "0"}
+    data |= {"User_groups-0-id": "", "User_groups-0-group": "7", "User_groups-0-user": str(ada.pk)}
+    assert at_work.post("/with-members/auth/group/7/change/", data).status_code == 403
+    assert asked() == ["changeMembers"]
+    assert not urls.Membership.objects.exists()
+
+
+# Rolling out
+
+
+@pytest.mark.parametrize(
+    ("page", "data", "action"),
+    [
+        ("group/7/change/", {"name": "Clerks"}, "changeGroup"),
+        ("group/7/delete/", {"post": "yes"}, "deleteGroup"),
+        ("group/", {"action": "delete_selected", "_selected_action": "7", "post": "yes"}, "deleteGroups"),
+        ("group/", {"action": "shout", "_selected_action": "7", "index": "0"}, "shoutNames"),
+        ("group/", {"action": "whisper", "_selected_action": "7", "index": "0"}, "whisperNames"),
+    ],
+)
+def test_observing_stops_nobody_and_tells_what_would_have_been_asked(
+    at_work, group, asked, settings, page, data, action
+):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ENFORCE": "observe"}
+    data |= {"User_groups-TOTAL_FORMS": "0", "User_groups-INITIAL_FORMS": "0"}
+    assert at_work.post(f"/stock/auth/{page}", data).status_code == 302
+    assert not Group.objects.filter(name="Tellers").exists()
+    assert action in asked()
 
 
 # What a waiting page shows again

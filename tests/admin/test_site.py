@@ -10,6 +10,7 @@ from django.urls import URLResolver, include, path, reverse
 
 from django_authsignal.admin import AuthsignalAdminSite, AuthsignalAdminSiteMixin
 from django_authsignal.client import ConfigurationError
+from django_authsignal.guards import requirements_of
 from tests.admin import urls
 from tests.conftest import PASSWORD, newest
 
@@ -23,6 +24,14 @@ def addresses(patterns, prefix):
             yield from addresses(one.url_patterns, here)
         else:
             yield here
+
+
+def walked(patterns):
+    for one in patterns:
+        if isinstance(one, URLResolver):
+            yield from walked(one.url_patterns)
+        else:
+            yield one.callback, one.name
 
 
 def concrete(route):
@@ -133,6 +142,25 @@ def test_a_second_site_knows_what_was_proved_on_the_first(half, asked):
 def test_a_blocked_sign_in_opens_no_page(half, authsignal):
     authsignal.block()
     assert half.get("/guarded/").status_code == 403
+
+
+@pytest.mark.parametrize("site", ["guarded", "stock"])
+def test_djangos_login_required_middleware_stands_beside(way_in, ada, settings, site):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    browser = way_in()
+    assert browser.get(f"/{site}/login/").status_code == 200
+    for page in ("", "auth/group/", "auth/group/add/"):
+        assert "/login/?next=" in browser.get(f"/{site}/{page}").headers["Location"]
+    browser.force_login(ada)
+    browser.pass_challenge("signIn")
+    browser.pass_challenge("addGroup")
+    assert browser.get(f"/{site}/auth/group/add/").status_code == 200
+
+
+def test_no_view_is_marked_twice_with_one_demand():
+    views = [view for view, _ in walked(urls.guarded.urls[0])]
+    doubled = [view for view in views if len(set(requirements_of(view))) != len(requirements_of(view))]
+    assert (len(views) > 30, doubled) == (True, [])
 
 
 def own(request):
