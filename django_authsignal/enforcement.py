@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from . import (
     bearer,
     browser,
     channel,
+    connections,
     deadlines,
     flow,
     ledger,
@@ -85,6 +87,7 @@ class RequestGate:
         self.to_observe: list[Question] = []  # asked by the middleware, once the view and its transaction are over
         self.private = False  # True when the answer rests on a pass: no cache may give it again
         self.guarded = False  # True when the middleware stands around the view
+        self.stays_open = False  # True once the answer has begun: a stream, or a WebSocket
         self.credential_named = False  # True when code of the project's own said who came by what
         self.prepared_for = ""  # the credential whose waiting proofs were spent before the view
         #: What the user has to set up by ENROLMENT_DEADLINE, and by when; None: nothing. EnrolmentDeadlineMiddleware's.
@@ -102,6 +105,10 @@ class RequestGate:
         The arguments are those of `challenge_required`.
         """
         policy = policy_of(action, max_age=max_age, bind=bind)
+        with connections.renewed(self._request) if self.stays_open else nullcontext():
+            self._require(policy, resend)
+
+    def _require(self, policy: Policy, resend: Sequence[str] | None) -> None:
         question = self._question(policy, resend)
         if question is None:
             raise ChallengeRequired(_anonymous(self._request, policy))
@@ -114,6 +121,10 @@ class RequestGate:
     ) -> None:
         """The same for async code."""
         policy = policy_of(action, max_age=max_age, bind=bind)
+        async with connections.arenewed(self._request) if self.stays_open else nullcontext():
+            await self._arequire(policy, resend)
+
+    async def _arequire(self, policy: Policy, resend: Sequence[str] | None) -> None:
         question = await sync_to_async(self._question)(policy, resend)
         if question is None:
             raise ChallengeRequired(_anonymous(self._request, policy))
@@ -123,6 +134,8 @@ class RequestGate:
 
     def passed(self, action: str, max_age: int | None = None) -> bool:
         """True while the user has a pass for the action; no network, nothing is spent."""
+        if self.stays_open:
+            connections.renew(self._request)
         policy, user = policy_of(action, max_age=max_age), signed_in_user(self._request)
         found = user is not None and flow.peek(self._request, user, policy, read_bound(self._request, policy))
         self.private = self.private or found
@@ -158,6 +171,9 @@ class RequestGate:
             return Decision(Verdict.PASS, question.policy.action)
         if observing.enforcement(self._request, question.user, question.policy) == "observe":
             return None
+        if self.stays_open and not channel.holder(self._request):
+            # The binding cookie cannot be set any more, and without it nobody could finish.
+            return Decision(Verdict.NOT_STARTED, question.policy.action)
         if responses.refuse_forged(self._request):
             label = label_for(question.policy, {})
             return Decision(Verdict.DENY, question.policy.action, label=label, reason="forged")
@@ -185,6 +201,8 @@ class RequestGate:
             self.bound = question.bound.values or self.bound
             passed = flow.pass_for(self._request, question.user, question.policy, question.bound)
             self._name(question.policy.action, passed, decision)
+            if self.stays_open:
+                connections.take_back(self._request, question.policy.action)
             return
         if decision.verdict is Verdict.DENY:
             raise ActionBlocked(decision)

@@ -58,6 +58,8 @@ class AuthsignalMiddleware:
 
     def _send(self, request: HttpRequest, response: Any) -> HttpResponseBase:
         new_cookie = browser.apply(request, response)
+        if response.streaming:
+            enforcement.gate(request).stays_open = True
         if new_cookie or enforcement.gate(request).private:
             # Django's cache middleware answers before any view is asked for, and so before its guard; and two
             # browsers must not be handed one binding cookie.

@@ -251,6 +251,15 @@ def _htmx(request: HttpRequest, decision: Decision) -> HttpResponse:
 
 def problem(request: HttpRequest, decision: Decision) -> HttpResponse:
     """The problem+json answer: what is asked, and, for a challenge, how to give it."""
+    body = problem_body(decision)
+    response = JsonResponse(body, status=body["status"], content_type="application/problem+json")
+    if response.status_code == 401:
+        response["WWW-Authenticate"] = STEP_UP_HEADER
+    return protect(request, response)
+
+
+def problem_body(decision: Decision) -> dict[str, Any]:
+    """The same as an object, for whatever carries no status."""
     code, status, title = PROBLEMS[decision.verdict]
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code}
     if decision.action:
@@ -261,10 +270,7 @@ def problem(request: HttpRequest, decision: Decision) -> HttpResponse:
         body |= opened(decision)
     if decision.verdict is Verdict.CHALLENGE and decision.refused:
         body["reason"] = decision.refused  # why the proof that came with this request was none
-    response = JsonResponse(body, status=status, content_type="application/problem+json")
-    if status == 401:
-        response["WWW-Authenticate"] = STEP_UP_HEADER
-    return protect(request, response)
+    return body
 
 
 def invalid_request(request: HttpRequest, exc: BadRequest) -> HttpResponse | None:

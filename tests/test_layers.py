@@ -40,6 +40,7 @@ LAYERS = {
         break_glass
         browser
         channel
+        connections
         contact
         deadlines
         decision
