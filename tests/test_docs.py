@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 import django_authsignal
-from django_authsignal import checks, flow, ledger, reviews, signals, usernameless
+from django_authsignal import checks, flow, ledger, responses, reviews, signals, usernameless
 from django_authsignal.client import Client
 from django_authsignal.conf import KEYS, problems
+from django_authsignal.contrib.rest_framework import ChallengeRequiredMixin as ApiChallengeRequiredMixin
+from django_authsignal.contrib.rest_framework import SignInMixin as ApiSignInMixin
 from django_authsignal.decorators import challenge_required
 from django_authsignal.emulator import __main__ as emulator
 from django_authsignal.mixins import ChallengeRequiredMixin
@@ -104,6 +106,19 @@ def test_every_argument_of_the_decorator_is_documented(name):
 @pytest.mark.parametrize("name", [name for name in vars(ChallengeRequiredMixin) if name.startswith("challenge_")])
 def test_every_attribute_of_the_mixin_is_documented(name):
     assert f"`{name}`" in page("guide")
+
+
+@pytest.mark.parametrize("mixin", [ApiChallengeRequiredMixin, ApiSignInMixin])
+def test_every_attribute_of_the_mixins_for_apis_is_documented(mixin):
+    names = [name for name in vars(mixin) if re.match("challenge_|get_challenge|require_", name)]
+    assert names
+    assert [name for name in names if f"{name}" not in page("api-clients") and name != "challenge_requirements"] == []
+
+
+@pytest.mark.parametrize("verdict", responses.PROBLEMS)
+def test_every_problem_is_documented(verdict):
+    code, status, _ = responses.PROBLEMS[verdict]
+    assert f"| {status} | `{code}` |" in page("api-clients")
 
 
 def test_every_option_of_the_emulator_is_documented():
