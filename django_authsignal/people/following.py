@@ -101,7 +101,7 @@ def saved(user_pk: Any, *, using: str, created: bool = False, update_fields: Col
     def work() -> bool:
         return _tell(user_pk, using, new_ones=mode == "all")
 
-    transaction.on_commit(AfterCommit(batch, "update", str(user_pk), f"update {user_pk}", work), using=using)
+    _after_commit(AfterCommit(batch, "update", str(user_pk), f"update {user_pk}", work), using=using)
 
 
 def _tell(user_pk: Any, using: str, *, new_ones: bool) -> bool:
@@ -132,9 +132,9 @@ def deleted(user: AbstractBaseUser, *, using: str) -> None:
     if router.db_for_write(Challenge) == using:
         leave()  # in the deletion's own transaction: rolled back with it
     else:
-        transaction.on_commit(AfterCommit(batch, "delete", user_pk, f"leave {user_pk}", leave, leave), using=using)
+        _after_commit(AfterCommit(batch, "delete", user_pk, f"leave {user_pk}", leave, leave), using=using)
     for found in sorted(ids) if mode else ():
-        transaction.on_commit(_forgetting(batch, user_pk, found), using=using)
+        _after_commit(_forgetting(batch, user_pk, found), using=using)
 
 
 def _forgetting(batch: Batch, user_pk: str, found: str) -> AfterCommit:
@@ -171,6 +171,16 @@ def _leave(user_pk: str, ids: set[str]) -> None:
     if told.exists() or had:
         told.delete()
         SyncedUser.objects.bulk_create([SyncedUser(authsignal_id=found) for found in sorted(ids)])
+
+
+def _after_commit(callback: AfterCommit, *, using: str) -> None:
+    try:
+        transaction.on_commit(callback, using=using)
+    except transaction.TransactionManagementError as exc:
+        # Autocommit was turned off by hand, so nobody can say when it is committed.
+        if callback.postpone:
+            callback.postpone()
+        failed(callback.user_pk, callback.operation, exc)
 
 
 def _mode() -> bool | str:

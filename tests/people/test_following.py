@@ -518,3 +518,18 @@ def test_a_user_with_a_proof_of_the_past_is_still_known_by_another_id(known_ada,
         save(known_ada)
     assert "had another id at Authsignal" in caplog.text
     assert SyncedUser.objects.get().authsignal_id == authsignal_id(known_ada) == f"new-{known_ada.pk}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_autocommit_was_turned_off_by_hand_a_save_works_and_is_reported(ask, following, told, failures):
+    ada = User.objects.create_user("ada", "ada@example.com")
+    ask(ada)
+    transaction.set_autocommit(False)
+    try:
+        save(ada, email="new@example.com")
+        transaction.commit()
+    finally:
+        transaction.set_autocommit(True)
+    assert User.objects.get().email == "new@example.com"
+    assert [item[3] for item in failures] == ["TransactionManagementError"]
+    assert told() == []
