@@ -431,6 +431,12 @@ def get_client(request: HttpRequest) -> Client:
     return _client(secret, option("API_URL", request), get_settings().TIMEOUT, _transport)
 
 
+@sensitive_variables()
+def client_of(secret: str, url: str) -> Client:
+    """A client with another key, or at another address, than the settings name."""
+    return _client(secret, url, get_settings().TIMEOUT, _transport)
+
+
 def background_client() -> Client:
     """The client for work that no request asked for: commands, and what follows a saved user.
 

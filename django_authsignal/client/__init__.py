@@ -22,6 +22,7 @@ from .errors import (
 )
 from .types import (
     Action,
+    ActionConfiguration,
     Authenticator,
     EnrolledAuthenticator,
     ImportedPasskeys,
@@ -41,6 +42,7 @@ __all__ = [
     "CLEAR",
     "DEFAULT_API_URL",
     "Action",
+    "ActionConfiguration",
     "Authenticator",
     "AuthsignalError",
     "Client",

@@ -36,6 +36,7 @@ class Call(threading.local):
     ends: float = 0.0  # on the clock of time.monotonic()
     connected: bool = False  # a connection was opened for it: what failed was not a stale one from the pool
     only_new: bool = False  # take no idle connection from the pool
+    date: str = ""  # the Date header of the last answer
 
 
 call = Call()

@@ -20,6 +20,7 @@ from ._encode import Clear, Sealed
 from .http import Http, segment
 from .types import (
     Action,
+    ActionConfiguration,
     Authenticator,
     EnrolledAuthenticator,
     ImportedPasskeys,
@@ -86,6 +87,10 @@ class Client:
     def close(self) -> None:
         """Close the idle connections of this process."""
         self._http.close()
+
+    def answered_at(self) -> datetime | None:
+        """When the last answer that this thread got was written, by the service's clock; None if it did not say."""
+        return self._http.answered_at()
 
     # Actions
 
@@ -316,6 +321,14 @@ class Client:
             segment("user_authenticator_id", user_authenticator_id),
         )
         return self._done("delete_authenticator", path)
+
+    # Management
+
+    def get_action_configurations(self) -> tuple[ActionConfiguration, ...]:
+        """What the portal says of every action. It belongs to the Management API, which has a key of its own: make a
+        client with that one. (The emulator takes the secret key.)"""
+        path = ("management", "action-configurations")
+        return self._many(ActionConfiguration.from_wire, "get_action_configurations", path)
 
     # From answers to values
 

@@ -99,6 +99,10 @@ class Http:
     def __repr__(self) -> str:
         return f"<Http {self.base_url}>"
 
+    def answered_at(self) -> datetime | None:
+        """When the last answer that this thread got was written, by the service's clock."""
+        return _date(call.date)
+
     def close(self) -> None:
         """Close the idle connections. A later call opens new ones."""
         adapter = self._adapters.pop(os.getpid(), None) or self._transport
@@ -142,6 +146,7 @@ class Http:
             answer = self._exchange(operation, request)
         if isinstance(answer, errors.AuthsignalError):
             return answer
+        call.date = answer.headers.get("Date") or ""
         if not 200 <= answer.status < 300:
             return self._failure(operation, answer)
         try:
@@ -416,9 +421,13 @@ def _seconds(header: str | None) -> float | None:
     text = (header or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
+    at = _date(text)
+    return None if at is None else max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

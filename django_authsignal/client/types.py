@@ -181,6 +181,25 @@ class QueriedAction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionConfiguration:
+    """What the portal says of an action: `outcome` is ALLOW, CHALLENGE, REVIEW or BLOCK, unless a rule says more."""
+
+    action: str
+    outcome: str | None = None
+    verification_methods: tuple[str, ...] | None = None  # None: whatever the tenant offers
+    raw: Wire = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_wire(cls, data: Wire) -> Self:
+        return cls(
+            action=_required(data, "actionCode"),
+            outcome=_text(data, "defaultUserActionResult"),
+            verification_methods=_texts(data, "verificationMethods"),
+            raw=data,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """A user as Authsignal knows it. An unknown one is answered like a known one that is not enrolled."""
 

@@ -222,6 +222,8 @@ class FakeAuthsignal(BaseAdapter):
                 return "enroll_verified_authenticator", lambda: (200, self._enrol(u, body)), user, None
             case "DELETE", ["users", str(u), "authenticators", str(i)]:
                 return "delete_authenticator", lambda: self._remove(u, i), user, None
+            case "GET", ["management", "action-configurations"]:
+                return "get_action_configurations", lambda: (200, self._configurations()), None, None
         return "unknown", lambda: _error(404), user, action
 
     def _track(self, user: str, action: str, body: dict[str, Any]) -> _Answer:
@@ -246,6 +248,13 @@ class FakeAuthsignal(BaseAdapter):
             "ruleIds": [],
         }
         return 200, answer | ({"defaultVerificationMethod": methods[0]} if methods else {})
+
+    def _configurations(self) -> list[dict[str, Any]]:
+        named = {action: state for action, state in self._outcomes.items() if action is not None}
+        return [
+            {"actionCode": action, "tenantId": "fake", "defaultUserActionResult": state.removesuffix("_REQUIRED")}
+            for action, state in named.items()
+        ]
 
     def _issue(self, tracked: _Action) -> str:
         now = datetime.now(UTC)
