@@ -108,8 +108,6 @@ def _signs_in_by(door: Door) -> str:
         return ""
     if SIGN_IN_MIXINS & sensitive.bases_of(door.target):
         return "mixin"
-    if hasattr(door.target, "authsignal_signs_in"):
-        return "decorator"
     is_login = isinstance(door.target, type) and issubclass(door.target, LoginView)
     is_admins = "admin" in door.namespaces and door.name.rpartition(":")[2] == "login"
     return "backend" if (is_login or is_admins) and _is_gated() else ""

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..enforcement import Requirement
+from ..enforcement import Requirement, policy_of
 from ..guards import requirements_of
 from . import admin_doors
-from .doors import Asked, Door, Pattern, asks_of, name_of, place_of
+from .doors import Door, Pattern, asks_of, describe, name_of, place_of
 
 EXEMPT = "authsignal_not_required"  # the mark of challenge_not_required
 
@@ -186,7 +186,9 @@ def _of_ninja(pattern: Pattern, operations: Iterable[Any]) -> Iterator[Door]:
         function = operation.view_func
         own = [*whole, *(one for one in requirements_of(function) if one not in whole)]
         for method in operation.methods:
-            asks: tuple[Asked, ...] = asks_of(own, method)
+            asks = asks_of(own, method)
+            if hasattr(function, "authsignal_signs_in"):  # it trades a password for a token, and asks of it
+                asks = (*asks, describe(policy_of(None), "decorator"))
             yield _door(
                 pattern,
                 "ninja",

@@ -211,3 +211,24 @@ assert not loaded & {"rest_framework", "ninja", "allauth", "knox", "hijack"}, lo
 assert "django.contrib.admin.sites" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "method", "expected"),
+    [
+        ("/ninja/below/", "POST", {("withdrawFunds", "decorator")}),
+        ("/ninja/mixed/", "GET", set()),
+        ("/ninja/mixed/", "POST", {("withdrawFunds", "decorator")}),
+        ("/ninja/token/", "POST", {("signIn", "decorator")}),
+        ("/ninja-guarded/one/", "POST", {("withdrawFunds", "decorator")}),
+        ("/ninja-included/one/", "POST", {("withdrawFunds", "include")}),
+        ("/ninja-async/mixed/", "POST", {("withdrawFunds", "decorator")}),
+    ],
+)
+def test_an_operation_of_ninja_and_what_it_asks(url, method, expected):
+    assert asked(read("tests.contrib.ninja_urls").doors, url, method) == expected
+
+
+def test_an_operation_that_looks_sensitive_is_named_and_one_that_issues_tokens_by_the_gate_is_not():
+    urls = {door.url for gap in read("tests.contrib.ninja_urls").gaps for door in gap.doors}
+    assert not {"/ninja/token/", "/ninja-async/token/"} & urls
