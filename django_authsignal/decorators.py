@@ -1,22 +1,26 @@
 """View decorators: `challenge_required` and `login_required`, for sync and async views."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
+from inspect import isawaitable
 from typing import Any, TypeVar, overload
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.decorators import login_required as django_login_required
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views import View
 
 from . import enforcement, steps
 from .client import ConfigurationError
 from .conf import is_sound
 from .enforcement import Requirement
-from .guards import adopt, guarded_urls, mark, ninja_guard, rest_framework_guard
+from .guards import adopt, guarded_urls, inside, mark, ninja_guard, rest_framework_guard
 from .policy import Bind, check_action
 
-View = TypeVar("View", bound=Callable[..., Any])
+Guarded = TypeVar("Guarded", bound=Callable[..., Any])
 # An anonymous visitor is left to Django's own check around it, which knows its login_url.
 SIGNED_IN = Requirement(action=None, anonymous_passes=True, by="login_required")
 HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
@@ -29,7 +33,7 @@ def challenge_required(
     bind: Bind = (),
     methods: Sequence[str] | None = None,
     resend: Sequence[str] | None = None,
-) -> Callable[[View], View]:
+) -> Callable[[Guarded], Guarded]:
     """Lets the view run only with a pass for the action. Put around `include(…)`, every view of that urlconf.
 
     `max_age` (seconds; 0: one request) narrows the policy's. `bind` names the form or JSON fields that are proved.
@@ -77,7 +81,7 @@ def _http_methods(methods: Sequence[str] | None) -> frozenset[str] | None:
     return names | {"HEAD"} if "GET" in names else names
 
 
-def marked(view: View, requirement: Requirement) -> View:
+def marked(view: Guarded, requirement: Requirement) -> Guarded:
     """The view, marked for the middleware, and asking the gate by itself where the middleware did not."""
     if isinstance(view, tuple):
         included = replace(requirement, by="include")
@@ -86,30 +90,58 @@ def marked(view: View, requirement: Requirement) -> View:
         by_framework = guard(view, requirement)
         if by_framework is not None:
             return by_framework  # type: ignore[no-any-return]
-    if iscoroutinefunction(view):
 
-        @wraps(view)
-        async def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
-            actual = _request(request, args)
-            if not enforcement.gate(actual).answered(requirement):
-                answer = await steps.arun(enforcement.check(actual, requirement))
-                if answer is not None:
-                    return answer
-            return await view(request, *args, **kwargs)
+    @wraps(view)
+    async def aguarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+        actual = _request(request, args)
+        if not enforcement.gate(actual).answered(requirement):
+            answer = await steps.arun(enforcement.check(actual, requirement))
+            if answer is not None:
+                return answer
+        found = call(request, *args, **kwargs)
+        while isawaitable(found):  # twice where a sync decorator, run in a thread, hands on what an async view gave
+            found = await found
+        return _private(actual, found)
 
-    else:
+    @wraps(view)
+    def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+        actual = _request(request, args)
+        if not enforcement.gate(actual).answered(requirement):
+            if _in_event_loop():  # called by an async view, as `dispatch` is: it awaits what this returns
+                return aguarded(request, *args, **kwargs)
+            answer = steps.run(enforcement.check(actual, requirement))
+            if answer is not None:
+                return answer
+        return _private(actual, view(request, *args, **kwargs))
 
-        @wraps(view)
-        def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
-            actual = _request(request, args)
-            if not enforcement.gate(actual).answered(requirement):
-                answer = steps.run(enforcement.check(actual, requirement))
-                if answer is not None:
-                    return answer
-            return view(request, *args, **kwargs)
+    call: Callable[..., Any] = view
+    made: Any = aguarded if iscoroutinefunction(view) or _dispatches_async(view) else guarded
+    if made is guarded and any(iscoroutinefunction(one) for one in inside(view)):
+        # A sync decorator around an async view: it runs in a thread, and what it returns is awaited.
+        call, made = sync_to_async(view), aguarded
+    mark(made, requirement)
+    return made  # type: ignore[no-any-return]
 
-    mark(guarded, requirement)
-    return guarded  # type: ignore[return-value]
+
+def _private(request: HttpRequest, response: Any) -> Any:
+    """What a pass let through, kept out of every cache: one between this and the middleware would give it to others."""
+    if isinstance(response, HttpResponseBase):
+        enforcement.keep_private(request, response)
+    return response
+
+
+def _dispatches_async(view: Any) -> bool:
+    """True for `dispatch` of a class whose methods are async: it is no coroutine itself, and what it returns is one."""
+    owner = getattr(getattr(view, "func", None), "__self__", None)  # method_decorator hands a bound method on like this
+    return isinstance(owner, View) and getattr(view, "__name__", "") == "dispatch" and bool(owner.view_is_async)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _request(first: Any, args: tuple[Any, ...]) -> HttpRequest:
@@ -128,11 +160,11 @@ def _request(first: Any, args: tuple[Any, ...]) -> HttpRequest:
 
 
 @overload
-def login_required(function: View, redirect_field_name: str = ..., login_url: str | None = ...) -> View: ...
+def login_required(function: Guarded, redirect_field_name: str = ..., login_url: str | None = ...) -> Guarded: ...
 @overload
 def login_required(
     function: None = ..., redirect_field_name: str = ..., login_url: str | None = ...
-) -> Callable[[View], View]: ...
+) -> Callable[[Guarded], Guarded]: ...
 def login_required(function: Any = None, redirect_field_name: str = "next", login_url: str | None = None) -> Any:
     """Django's `login_required`, and: the session holds a sign-in pass, however it was logged in."""
 
@@ -143,7 +175,7 @@ def login_required(function: Any = None, redirect_field_name: str = "next", logi
     return decorate if function is None else decorate(function)
 
 
-def sign_in_challenge_not_required(view: View) -> View:
+def sign_in_challenge_not_required(view: Guarded) -> Guarded:
     """Exempts a view from SignInChallengeMiddleware: a status page, a webhook, a view that ends an impersonation.
 
     A view that Django's `login_not_required` marks is exempt already.
@@ -154,7 +186,7 @@ def sign_in_challenge_not_required(view: View) -> View:
     return view
 
 
-def enrolment_deadline_not_required(view: View) -> View:
+def enrolment_deadline_not_required(view: Guarded) -> Guarded:
     """Exempts a view from EnrolmentDeadlineMiddleware: a help page, the way to a new device.
 
     A view that Django's `login_not_required` marks is exempt already.
@@ -165,7 +197,7 @@ def enrolment_deadline_not_required(view: View) -> View:
     return view
 
 
-def challenge_not_required(*, reason: str) -> Callable[[View], View]:
+def challenge_not_required(*, reason: str) -> Callable[[Guarded], Guarded]:
     """Says why a view that looks sensitive asks nothing, for `authsignal_policies --coverage`. It changes nothing else.
 
     For functions, classes, single methods, and around `include(…)`. Raises ConfigurationError without a reason.
@@ -173,7 +205,7 @@ def challenge_not_required(*, reason: str) -> Callable[[View], View]:
     if not str(reason or "").strip():
         raise ConfigurationError('Say why: @challenge_not_required(reason="only lists what is public").')
 
-    def decorate(view: View) -> View:
+    def decorate(view: Guarded) -> Guarded:
         if isinstance(view, tuple):
             return guarded_urls(view, decorate)
         view.authsignal_not_required = reason  # type: ignore[attr-defined]

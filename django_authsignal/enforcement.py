@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control
 
 from . import (
     addresses,
@@ -299,6 +300,20 @@ def gate(request: HttpRequest) -> RequestGate:
         found = RequestGate(request)
         request.authsignal = found  # type: ignore[attr-defined]
     return found
+
+
+def keep_private(request: HttpRequest, response: HttpResponseBase, *, new_cookie: bool = False) -> None:
+    """Keeps an answer that rests on a pass, or brings a new binding cookie, out of every cache.
+
+    Django's cache middleware answers before any view is asked for, and so before its guard; and two browsers must not
+    be handed one binding cookie.
+    """
+    if not new_cookie and not gate(request).private:
+        return
+    if not response.has_header("Cache-Control"):
+        response["Cache-Control"] = "private"  # what patching does, without its parsing
+    elif response["Cache-Control"] != "no-store":
+        patch_cache_control(response, private=True)
 
 
 def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:

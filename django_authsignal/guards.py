@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, cast
 
@@ -26,6 +26,12 @@ def requirements_of(view: Any) -> tuple[Requirement, ...]:
     """What decorators and mixins ask of a view, outermost first."""
     found: tuple[Requirement, ...] = getattr(view, "authsignal_requirements", ())
     return found
+
+
+def inside(view: Any) -> Iterator[Any]:
+    """What decorators were put around, from the outside in."""
+    while (view := getattr(view, "__wrapped__", None)) is not None:
+        yield view
 
 
 class GuardedURLs:

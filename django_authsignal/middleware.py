@@ -7,7 +7,6 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.cache import patch_cache_control
 
 from . import browser, deadlines, enforcement, flow, responses, steps
 from .binding import UnreadableFields
@@ -60,13 +59,7 @@ class AuthsignalMiddleware:
         new_cookie = browser.apply(request, response)
         if response.streaming:
             enforcement.gate(request).stays_open = True
-        if new_cookie or enforcement.gate(request).private:
-            # Django's cache middleware answers before any view is asked for, and so before its guard; and two
-            # browsers must not be handed one binding cookie.
-            if not response.has_header("Cache-Control"):
-                response["Cache-Control"] = "private"  # what patching does, without its parsing
-            elif response["Cache-Control"] != "no-store":
-                patch_cache_control(response, private=True)
+        enforcement.keep_private(request, response, new_cookie=new_cookie)
         return response  # type: ignore[no-any-return]
 
     def _process_view(
