@@ -1,7 +1,9 @@
 """Django REST framework, by every way of authentication: asks without a proof, passes with one, refuses on BLOCK."""
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from django_authsignal.client import ConfigurationError
 from django_authsignal.decorators import challenge_required
@@ -67,6 +69,20 @@ def test_a_proof_counts_for_its_credential_until_its_age(client_of, ada, authsig
     assert len(authsignal.calls) == calls
     Challenge.objects.filter(action="withdrawFunds").update(proved_at="2026-01-01T00:00:00Z")
     assert client.send("/api/withdraw/").status_code == 401
+
+
+def test_a_fresh_proof_costs_one_query_and_no_call(client_of, ada, authsignal, django_assert_num_queries):
+    if connection.settings_dict["ATOMIC_REQUESTS"]:
+        return  # and what Django's own transaction costs
+    client = client_of(ada)
+    with CaptureQueriesContext(connection) as plain:
+        client.send("/api/plain/")
+        usual = len(plain)
+    client.prove("/api/withdraw/")
+    authsignal.calls.clear()
+    with django_assert_num_queries(usual + 1):
+        assert client.send("/api/withdraw/").status_code == 200
+    assert authsignal.calls == []
 
 
 def test_a_proof_for_one_request_serves_one(client_of, ada):

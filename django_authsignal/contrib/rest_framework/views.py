@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import iscoroutinefunction
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connections, transaction
 from django.http.response import HttpResponseBase
@@ -54,6 +55,8 @@ class _Asking(_View):
     def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
         """The view, taken out of ATOMIC_REQUESTS."""
         view: Any = super().as_view(*args, **initkwargs)
+        if iscoroutinefunction(view):
+            return view  # Django refuses those under ATOMIC_REQUESTS, and is to say so
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
@@ -158,7 +161,7 @@ class ChallengeRequiredMixin(_Asking):
     def _open_transaction(self, name: str) -> None:
         """Around the handler: what ATOMIC_REQUESTS would have opened around the whole view."""
         handler = getattr(self, name, None)
-        if handler is None:
+        if handler is None or iscoroutinefunction(handler):
             return
         aside = getattr(type(self).dispatch, "_non_atomic_requests", ())
         for alias, options in connections.settings.items():
