@@ -1,4 +1,4 @@
-"""The tests' project with django-allauth in it: passwords, social login, mailed codes, MFA, the headless API."""
+"""The tests' project with django-allauth (passwords, social login, codes, MFA, the headless API) and django-hijack."""
 
 from tests.settings import *  # noqa: F403
 from tests.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE
@@ -7,6 +7,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"]["NAME"] += ".allauth"
 else:
     DATABASES["default"].setdefault("TEST", {})["NAME"] = "test_authsignal_allauth"
+# Not Redis: this run is inside another one, which clears the cache for each of its tests.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
 INSTALLED_APPS = [
     *INSTALLED_APPS,
     "allauth",
@@ -15,8 +18,13 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.dummy",
     "allauth.mfa",
     "allauth.headless",
+    "hijack",
 ]
-MIDDLEWARE = [*MIDDLEWARE, "allauth.account.middleware.AccountMiddleware"]
+MIDDLEWARE = [
+    *MIDDLEWARE,
+    "allauth.account.middleware.AccountMiddleware",
+    "hijack.middleware.HijackUserMiddleware",
+]
 ROOT_URLCONF = "tests.allauth_project.urls"
 AUTHENTICATION_BACKENDS = ["django_authsignal.contrib.allauth.backends.AuthenticationBackend"]
 LOGIN_URL = "account_login"

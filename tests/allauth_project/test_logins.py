@@ -15,7 +15,7 @@ from django.db import connection
 from django.urls import reverse
 
 from django_authsignal.models import Challenge, Status
-from tests.conftest import PASSWORD, newest
+from tests.conftest import PASSWORD, AsgiBrowser, newest
 from tests.emulator.authenticator import SoftwareAuthenticator
 
 pytestmark = pytest.mark.django_db
@@ -167,6 +167,16 @@ def test_a_social_signup_waits(browser, authsignal):
     assert browser.user_pk is None
     browser.get(browser.prove()["Location"])
     assert browser.user_pk == str(get_user_model().objects.get(username="social").pk)
+
+
+def test_a_login_over_asgi_waits_and_goes_on(authsignal, ada):
+    if connection.settings_dict["ATOMIC_REQUESTS"]:
+        return
+    browser = AsgiBrowser(authsignal)
+    wait(browser, by_password(browser, ada))
+    assert browser.user_pk is None
+    browser.get(browser.prove()["Location"])
+    assert browser.user_pk == str(ada.pk)
 
 
 # Nothing of allauth is skipped

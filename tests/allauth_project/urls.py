@@ -34,6 +34,7 @@ urlpatterns = [
     *project,
     path("accounts/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
+    path("hijack/", include("hijack.urls")),
     path("ninja/", api.urls),
     path("drf/withdraw/", Withdraw.as_view()),
 ]

@@ -12,7 +12,7 @@ from django_authsignal.contrib.ninja import challenge_required, operations_of
 from django_authsignal.decision import ChallengeRequired
 from django_authsignal.guards import requirements_of
 from django_authsignal.models import Challenge, Status
-from tests.conftest import PASSWORD, newest
+from tests.conftest import PASSWORD, AsgiBrowser, newest
 from tests.contrib.conftest import ApiClient, basic
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,6 +136,20 @@ def test_every_operation_asks_a_session_in_the_browsers_way(page_browser, ada, p
 @override_settings(DEBUG=True)
 def test_every_operation_asks_under_debug(bearer_of, ada, path, atomic):
     assert bearer_of(ada).send(path, BODY).status_code == 401
+
+
+OVER_ASGI = [*ASYNC_DOORS.values(), "/ninja/below/", "/ninja/pay/", "/ninja/stream/", "/ninja-included/one/"]
+
+
+@pytest.mark.parametrize("path", OVER_ASGI)
+def test_an_operation_over_asgi_asks_and_runs_with_a_proof(authsignal, ada, path):
+    browser = AsgiBrowser(authsignal)
+    headers = {"Authorization": "Bearer ada-1"}
+    send = {"data": BODY, "content_type": "application/json"}
+    refused = browser.fetch(path, "post", headers=headers, **send)
+    assert (refused.status_code, refused.json()["code"]) == (401, "challenge_required")
+    headers["Authsignal-Token"] = authsignal.complete(refused.json()["challengeId"])
+    assert browser.fetch(path, "post", headers=headers, **send).status_code == 200
 
 
 @pytest.fixture
