@@ -21,7 +21,11 @@ _VALUE = re.compile(r"[0-9a-f]{32}")  # 128 random bits
 
 def cookie_name(request: HttpRequest) -> str:
     """`__Host-` exactly when the public URL is https: no subdomain and no plain-http page can then plant one."""
-    return f"__Host-{NAME}" if is_https(request) else NAME
+    made: str | None = getattr(request, "_authsignal_cookie", None)  # asked for twice by every guarded request
+    if made is None:
+        made = f"__Host-{NAME}" if is_https(request) else NAME
+        request._authsignal_cookie = made  # type: ignore[attr-defined]
+    return made
 
 
 def _start_cookie_name(request: HttpRequest, challenge_id: uuid.UUID) -> str:

@@ -31,6 +31,8 @@ def credential(request: HttpRequest) -> str:
     named: str | None = getattr(request, "_authsignal_credential", None)
     if named is not None:
         return named
+    if not may_present(request):
+        return ""  # most requests: the lazy request.user costs more than all of this
     user = getattr(request, "user", None)
     return presented(request) if user is not None and user.is_authenticated else ""
 
@@ -54,8 +56,8 @@ def has_session(request: HttpRequest) -> bool:
 
 def may_present(request: HttpRequest) -> bool:
     """False for most requests: nothing came that a client could be known by."""
-    named = hasattr(request, "_authsignal_expected") or hasattr(request, "_authsignal_credential")
-    return "HTTP_AUTHORIZATION" in request.META or named
+    own = vars(request)
+    return "HTTP_AUTHORIZATION" in request.META or "_authsignal_expected" in own or "_authsignal_credential" in own
 
 
 def expect_credential(request: HttpRequest, value: str) -> None:
