@@ -73,7 +73,10 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E003: the middleware is missing. E004: it stands before the session, the CSRF check or authentication."""
+    """E003: the middleware is missing. E004: it stands before the session, the CSRF check or authentication.
+
+    E009: SignInChallengeMiddleware stands before it.
+    """
     middleware = list(django_settings.MIDDLEWARE)
     ours = _position(middleware, MIDDLEWARE)
     if ours is None:
@@ -93,6 +96,10 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             if place is None:
                 hint = f"Add {other!r}, and put {MIDDLEWARE!r} after it."
             found.append(Error(text, hint=hint, id="authsignal.E004"))
+    sessions = _position(middleware, SESSIONS_ASKED)
+    if sessions is not None and sessions < ours:
+        text = "SignInChallengeMiddleware stands before AuthsignalMiddleware, which answers what it asks."
+        found.append(Error(text, hint=f"Put {SESSIONS_ASKED!r} after {MIDDLEWARE!r}.", id="authsignal.E009"))
     return found
 
 

@@ -89,6 +89,18 @@ def test_a_csrf_check_that_comes_too_late_is_an_error(settings):
     assert "CsrfViewMiddleware' in front of them" in item.hint
 
 
+@pytest.mark.parametrize("ours", ["before", "after", "missing"])
+def test_the_middleware_that_asks_of_every_session_stands_after_ours(settings, ours):
+    authsignal = "django_authsignal.middleware.AuthsignalMiddleware"
+    sessions = "django_authsignal.middleware.SignInChallengeMiddleware"
+    rest = [item for item in settings.MIDDLEWARE if item != authsignal]
+    both = {"before": [sessions, authsignal], "after": [authsignal, sessions], "missing": [sessions]}[ours]
+    settings.MIDDLEWARE = [*rest, *both]
+    expected = {"before": "authsignal.E009", "missing": "authsignal.E003"}.get(ours)
+    assert set(found()) == ({expected} if expected else set())
+    assert ours != "before" or f"after {authsignal!r}" in found()[expected].hint
+
+
 def test_an_ungated_password_backend_beside_a_gated_one_is_an_error(settings):
     settings.AUTHENTICATION_BACKENDS = [
         "django_authsignal.backends.AuthsignalBackend",
