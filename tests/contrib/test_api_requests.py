@@ -8,6 +8,8 @@ from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_page
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.decorators import action
@@ -196,6 +198,11 @@ class Versioned(OnlyGet):
     versioning_class = Versions
 
 
+@method_decorator(cache_page(60), name="dispatch")
+class Cached(OnlyGet):
+    pass
+
+
 router = DefaultRouter()
 router.register("groups", GroupViews)
 
@@ -215,6 +222,7 @@ urlpatterns = [
     path("xml/", InXml.as_view()),
     path("throttled/", Throttled.as_view()),
     path("versioned/", Versioned.as_view()),
+    path("cached/", Cached.as_view()),
     *project,
     path("", include(router.urls)),
 ]
@@ -448,3 +456,9 @@ def test_a_throttle_counts_before_the_gate_is_asked(sender, authsignal):
     calls = len(authsignal.calls)
     assert sender.say("/throttled/", method="get").status_code == 429
     assert len(authsignal.calls) == calls
+
+
+def test_no_cache_around_a_view_answers_in_place_of_a_proof(sender, bob):
+    assert sender.prove_saying("/cached/", method="get")["Cache-Control"] == "private"
+    others = Sender(sender.authsignal, f"Token {Token.objects.create(user=bob).key}")
+    assert others.say("/cached/", method="get").status_code == 401

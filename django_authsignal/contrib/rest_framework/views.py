@@ -12,6 +12,7 @@ from asgiref.sync import iscoroutinefunction
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connections, transaction
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control
 from django.utils.decorators import classonlymethod
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request, is_form_media_type
@@ -76,6 +77,14 @@ class _Asking(_View):
         if isinstance(exc, UnreadableFields):
             return responses.invalid_request(self.request._request, exc) or super().handle_exception(exc)
         return super().handle_exception(exc)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """The view's answer; one that rests on a proof is kept in no cache, `cache_page` on `dispatch` among them."""
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        private = enforcement.gate(getattr(request, "_request", request)).private
+        if private and finished.get("Cache-Control") != "no-store":
+            patch_cache_control(finished, private=True)
+        return finished
 
     def _ask(self, request: Request, asked: Requirement) -> None:
         if asked.bind:
