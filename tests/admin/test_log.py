@@ -1,12 +1,15 @@
 """The admin's log names what was proved, and the history page leads to the ledger."""
 
 import json
+import uuid
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import Group, User
 
 from django_authsignal.admin import challenge_ids
+from django_authsignal.admin.history import add_challenges
+from django_authsignal.enforcement import gate
 from django_authsignal.models import Challenge
 from tests.conftest import newest
 
@@ -157,3 +160,13 @@ def test_what_let_a_request_in_is_there_for_records_of_ones_own(signed_in, group
     items = json.loads(entry.change_message)
     assert items[-1]["authsignal"]["changeGroup"] == str(row.pk)
     assert Challenge.objects.filter(pk__in=challenge_ids(entry)).count() == 2
+
+
+def test_a_database_that_does_not_say_what_it_wrote_is_served_too(rf, group, ada):
+    request = rf.post("/")
+    gate(request).challenges["changeGroup"] = pk = str(uuid.uuid4())
+    written = LogEntry.objects.log_actions(ada.pk, [group, ada], DELETION)
+    for entry in written:
+        entry.pk = None  # as bulk_create() leaves it on MySQL
+    add_challenges(request, written)
+    assert [challenge_ids(entry) for entry in LogEntry.objects.all()] == [[uuid.UUID(pk)], [uuid.UUID(pk)]]
