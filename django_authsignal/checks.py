@@ -190,6 +190,15 @@ def _takes_passwords(path: str) -> bool:
     return (isinstance(found, type) and issubclass(found, ModelBackend) and not remote_user) or "password" in names
 
 
+def replaced_site(site: Any, wanted: type) -> list[CheckMessage]:
+    """E009: the default admin site is to be a guarded one, and another app has put its own in its place."""
+    if isinstance(site, wanted):
+        return []
+    text = f"AuthsignalAdminConfig is installed, and admin.site is a {type(site).__name__} that demands nothing."
+    hint = "An app has replaced it: with django-unfold name 'unfold.apps.BasicAppConfig', and see docs/admin.md."
+    return [Error(text, hint=hint, id="authsignal.E009")]
+
+
 def unknown_doors(owner: type, keys: Iterable[str], known: Iterable[str]) -> list[CheckMessage]:
     """E006: a key of an admin's `challenge_actions` that opens no door, so that nothing is asked where it was meant."""
     found: list[CheckMessage] = []

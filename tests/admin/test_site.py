@@ -202,7 +202,7 @@ from django.conf import settings
 from tests import settings as ours
 given = {name: getattr(ours, name) for name in dir(ours) if name.isupper()}
 apps = [app for app in given["INSTALLED_APPS"] if app != "django.contrib.admin"]
-config = "django_authsignal.admin_config.AuthsignalAdminConfig"
+config = sys.argv[2]
 given["INSTALLED_APPS"] = [config, *apps] if sys.argv[1] == "first" else [*apps, config]
 settings.configure(**given)
 import django
@@ -214,11 +214,17 @@ from django_authsignal.models import Challenge
 assert isinstance(admin.site, AuthsignalAdminSite)
 assert admin.site.is_registered(Challenge), "the ledger is not registered"
 assert run_checks() == [], run_checks()
+admin.site = admin.AdminSite()  # as an app that brings its own does
+assert [one.id for one in run_checks()] == ["authsignal.E009"], run_checks()
 print("sound")
 """
 
 
 @pytest.mark.parametrize("place", ["first", "last"])
-def test_one_line_in_installed_apps_guards_the_default_site(place):
-    done = subprocess.run([sys.executable, "-c", DEFAULT_SITE, place], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    "config", ["django_authsignal.admin_config.AuthsignalAdminConfig", "tests.admin.own_config.OwnConfig"]
+)
+def test_one_line_in_installed_apps_guards_the_default_site(place, config):
+    command = [sys.executable, "-c", DEFAULT_SITE, place, config]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "sound\n", done.stderr
