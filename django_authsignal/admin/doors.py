@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NamedTuple
 
-from asgiref.sync import async_to_sync, iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.admin import options
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.utils import unquote
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, reverse
 from django.utils.inspect import get_func_args
 from django.views.generic import RedirectView
 
@@ -244,7 +245,7 @@ def _view(admin: Any, name: str, view: Any) -> Any:
     requirements = [DoorRequirement(**asked._asdict(), admin=admin, view=name, by="admin") for asked in found]
     if requirements and name not in _STOCK_DOORS:
         # Whoever is asked for a step-up must be somebody whom the site lets in.
-        view = admin.admin_site.admin_view(_sync(view))
+        view = _for_staff(admin.admin_site, view)
     if not iscoroutinefunction(view):
         view = _vouching(admin, name, view, requirements)
     for one in reversed(requirements):
@@ -252,8 +253,17 @@ def _view(admin: Any, name: str, view: Any) -> Any:
     return view
 
 
-def _sync(view: Any) -> Any:
-    return wraps(view)(async_to_sync(view)) if iscoroutinefunction(view) else view
+def _for_staff(site: Any, view: Any) -> Any:
+    if not iscoroutinefunction(view):
+        return site.admin_view(view)
+
+    @wraps(view)
+    async def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:  # admin_view takes no async views
+        if await sync_to_async(site.has_permission)(request):
+            return await view(request, *args, **kwargs)
+        return redirect_to_login(request.get_full_path(), reverse("admin:login", current_app=site.name))
+
+    return inner
 
 
 def _vouching(admin: Any, name: str, view: Any, requirements: list[DoorRequirement]) -> Any:

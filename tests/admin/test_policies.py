@@ -247,6 +247,19 @@ def test_an_action_of_the_change_form_asks(at_work, group, asked, setup):
     assert Group.objects.get().name == "TELLERS"
 
 
+@pytest.mark.parametrize("page", ["careless/", "async/"])
+def test_a_url_that_asks_is_for_those_whom_the_site_lets_in(way_in, at_work, asked, setup, page):
+    if (setup, page) == ("atomic", "async/"):
+        return  # Django itself refuses async views under ATOMIC_REQUESTS
+    there = f"/stock/auth/group/{page}"
+    assert way_in().get(there).headers["Location"].startswith("/stock/login/")
+    at_work.pass_challenge("readGroups")
+    assert at_work.get(there).status_code == 302
+    assert asked() == ["changeGroup"]
+    at_work.prove(newest())
+    assert at_work.get(there).content == b"done"
+
+
 def test_a_url_that_is_exempted_is_not_asked(at_work, asked):
     assert at_work.get("/stock/auth/group/count/").content == b"done"
     assert asked() == []

@@ -85,11 +85,16 @@ class GroupAdmin(ChallengeRequiredAdminMixin, admin.ModelAdmin):
         return [
             path("merge/", wrap(self.merge), name="auth_group_merge"),
             path("split/", wrap(self.merge), name="auth_group_split"),
+            path("careless/", self.merge, name="auth_group_careless"),  # without admin_view
+            path("async/", self.merge_async, name="auth_group_async"),
             path("count/", wrap(self.merge), name="auth_group_count"),
             *super().get_urls(),
         ]
 
     def merge(self, request):
+        return HttpResponse("done")
+
+    async def merge_async(self, request):
         return HttpResponse("done")
 
     def save_model(self, request, obj, form, change):
