@@ -128,7 +128,8 @@ def test_the_emulator_asks_for_a_proof_at_the_banks_actions(demo: Demo) -> None:
     configured = f"http://localhost:{demo.emulator_port}/v1/management/action-configurations"
     rows = requests.get(configured, auth=("emulator_secret", ""), timeout=5).json()
     outcomes = {row["actionCode"]: row["defaultUserActionResult"] for row in rows}
-    asked = ("signIn", "withdrawFunds", "correctBalance", "manageUsers", "manageAuthenticators", "resetAuthenticators")
+    money, staff = ("withdrawFunds", "sendMoney"), ("correctBalance", "manageUsers")
+    asked = ("signIn", *money, *staff, "manageAuthenticators", "resetAuthenticators")
     assert outcomes == dict.fromkeys(asked, "CHALLENGE")
 
 
