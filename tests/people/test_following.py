@@ -147,6 +147,15 @@ def test_several_saves_in_one_transaction_are_one_call(known_ada, commit, told):
     assert told() == [("update", "4@example.com")]
 
 
+def test_several_saves_in_one_transaction_are_looked_at_once(known_ada, commit, told):
+    with commit():
+        save(known_ada)
+    with CaptureQueriesContext(connection) as queries, commit():
+        for _ in range(5):
+            save(known_ada)
+    assert len(queries) <= 5 + 2  # the saves; the user and what was told of them
+
+
 def test_an_address_that_was_not_saved_is_not_told(known_ada, commit, told):
     known_ada.email = "never@saved.example"
     with commit():
@@ -346,6 +355,14 @@ def test_a_deletion_that_fails_stays_noted(ada, ask, following, commit, authsign
         ada.delete()
     assert list(SyncedUser.objects.values_list("user_pk", "authsignal_id")) == [(None, pk)]
     assert failures == [(User, "delete", pk, "ServerError")]
+
+
+def test_a_deletion_that_no_tenant_can_be_told_of_stays_noted(ada, following, configure, commit):
+    configure(API_SECRET_KEY=lambda request: "k")
+    pk = str(ada.pk)
+    with commit():
+        ada.delete()
+    assert list(SyncedUser.objects.values_list("user_pk", "authsignal_id")) == [(None, pk)]
 
 
 def test_an_answer_that_does_not_say_deleted_stays_noted(ada, following, commit, authsignal, failures, monkeypatch):

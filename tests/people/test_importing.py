@@ -466,6 +466,22 @@ def test_a_failure_is_an_exit_code_and_every_way_of_proof_is_accounted_for(ada, 
     assert ("Stopped" in said) == (kind == "401")
 
 
+def test_a_passkey_that_waited_when_it_stopped_is_accounted_for(ada, bob, authsignal, run, passkey, monkeypatch):
+    authsignal.unenrolled()
+    webauthn_device(ada, passkey)
+    totp_device(bob)
+    send = authsignal.send
+
+    def refuse_bob(request, *args, **kwargs):
+        authsignal.fail("401" if request.url.endswith(f"/{authsignal_id(bob)}/authenticators") else None)
+        return send(request, *args, **kwargs)
+
+    monkeypatch.setattr(authsignal, "send", refuse_bob)
+    said = run("two-factor", fails=True)
+    assert f"fail {ada.pk}: passkey, not tried" in said
+    assert "2 failed" in said
+
+
 def test_an_answer_that_is_lost_is_not_asked_for_twice(ada, authsignal, run, monkeypatch):
     authsignal.unenrolled()
     totp_device(ada)

@@ -226,6 +226,22 @@ def test_an_outage_stops_after_three_and_says_where_to_go_on(db, configure, sync
     assert "7 created" in sync("--all", "--after", str(users[1].pk))
 
 
+def test_outages_that_pass_do_not_stop_it(db, configure, sync, authsignal, monkeypatch):
+    configure(VERIFIED_EMAIL=FIELD)
+    users = [User.objects.create(username=f"u{number}", email=f"u{number}@example.com") for number in range(8)]
+    send, broken = authsignal.send, {str(user.pk) for user in users[::2]}
+
+    def flicker(request, *args, **kwargs):
+        authsignal.fail("500" if request.url.rsplit("/", 1)[1] in broken else None)
+        return send(request, *args, **kwargs)
+
+    monkeypatch.setattr(authsignal, "send", flicker)
+    said = sync("--all", fails=True)
+    assert "4 created" in said
+    assert "4 failed" in said
+    assert "Stopped" not in said
+
+
 def test_after_something_that_is_no_key_is_said(people, sync):
     assert "'x' is no primary key" in sync("--after", "x", fails=True)
 
