@@ -198,7 +198,7 @@ class RequestGate:
 
     def _conclude(self, question: Question, decision: Decision) -> None:
         if decision.passed:
-            self.private = True
+            self._rests_on_a_pass()
             self.bound = question.bound.values or self.bound
             passed = flow.pass_for(self._request, question.user, question.policy, question.bound)
             self._name(question.policy.action, passed, decision)
@@ -232,9 +232,14 @@ class RequestGate:
     ) -> None:
         """Writes that a requirement was answered: by a pass, or by the gate's decision to let the request through."""
         self._answered.append(requirement)
-        self.private = True
+        self._rests_on_a_pass()
         self.bound = bound.values or self.bound
         self._name(policy.action, by, decided)
+
+    def _rests_on_a_pass(self) -> None:
+        self.private = True
+        # Where a framework asks inside a view, `cache_page` around it would give the answer to whoever comes next.
+        self._request._cache_update_cache = False  # type: ignore[attr-defined]
 
     def _name(self, action: str, by: session.Pass | None, decided: Decision | None) -> None:
         if by is not None:

@@ -179,6 +179,23 @@ def test_a_login_over_asgi_waits_and_goes_on(authsignal, ada):
     assert browser.user_pk == str(ada.pk)
 
 
+MIDDLEWARE = {
+    "of Django": "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "of ours": "django_authsignal.middleware.SignInChallengeMiddleware",
+}
+
+
+@pytest.mark.parametrize("middleware", MIDDLEWARE.values(), ids=MIDDLEWARE)
+def test_middleware_that_asks_of_every_page_lets_a_login_through_and_asks_once(
+    browser, ada, settings, authsignal, middleware
+):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, middleware]
+    wait(browser, by_password(browser, ada))
+    browser.get(browser.prove()["Location"])
+    assert browser.get("/home/").content == b"home of ada"
+    assert [call.operation for call in authsignal.calls] == ["track", "validate_challenge"]
+
+
 # Nothing of allauth is skipped
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations  # ninja then resolves annotations by the mod
 from django.contrib.auth import aauthenticate, authenticate, get_user_model
 from django.http import HttpRequest
 from django.urls import include, path
+from django.views.decorators.cache import cache_page
 from ninja import NinjaAPI, Router, Schema
 from ninja.decorators import decorate_view
 from ninja.errors import HttpError
+from ninja.pagination import paginate
 from ninja.security import APIKeyHeader, HttpBasicAuth, HttpBearer, django_auth
 from ninja.streaming import JSONL
 
@@ -65,6 +67,27 @@ def above(request):
 @decorate_view(challenge_required("withdrawFunds"))
 def viewed(request):
     return "viewed"
+
+
+@api.get("/cached/")
+@decorate_view(cache_page(60))
+@challenge_required("withdrawFunds")
+def cached(request):
+    return request.user.get_username()
+
+
+@api.get("/paged-below/", response=list[str])
+@challenge_required("withdrawFunds")
+@paginate
+def paged_below(request):
+    return ["one", "two"]
+
+
+@api.get("/paged-above/", response=list[str])
+@paginate
+@challenge_required("withdrawFunds")
+def paged_above(request):
+    return ["one", "two"]
 
 
 @api.post("/core-below/")

@@ -6,6 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import AsyncClient, override_settings
 from django.urls import resolve
+from ninja.testing import TestClient as NinjaClient
 
 from django_authsignal.client import ConfigurationError
 from django_authsignal.contrib.ninja import challenge_required, operations_of
@@ -186,6 +187,27 @@ def test_without_the_middleware_an_async_stream_breaks_off(ada, place, authsigna
 
     with pytest.raises(ChallengeRequired):
         async_to_sync(read)()
+
+
+def test_no_cache_gives_what_one_has_proved_to_another(authsignal, ada, bob):
+    for user in (ada, bob):
+        client = KeyClient(authsignal, "X-API-Key", f"{user.username}-1")
+        assert client.send("/ninja/cached/", method="get").status_code == 401
+        assert client.prove("/ninja/cached/", method="get").json() == user.username
+
+
+@pytest.mark.parametrize("path", ["/ninja/paged-below/", "/ninja/paged-above/"])
+def test_pages_of_a_list_are_asked_for_as_well(bearer_of, ada, path):
+    client = bearer_of(ada)
+    answer = client.prove(f"{path}?limit=1", method="get")
+    assert answer.json() == {"items": ["one"], "count": 2}
+
+
+def test_ninjas_own_test_client_is_an_error_that_says_how(ada):
+    from tests.contrib.ninja_urls import bare_api
+
+    with pytest.raises(ConfigurationError, match="Django's test client"):
+        NinjaClient(bare_api).post("/below-plain/", headers={"Authorization": "Bearer ada-1"})
 
 
 def test_an_operation_that_nobody_guards_is_not_asked(bearer_of, ada, authsignal):

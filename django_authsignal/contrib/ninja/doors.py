@@ -18,6 +18,7 @@ from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 
 from ... import channel, enforcement, guards, responses, steps
+from ...client import ConfigurationError
 from ...decision import AuthsignalInterrupt
 from ...decorators import SIGNED_IN
 from ...enforcement import Requirement
@@ -83,6 +84,11 @@ def _expect(request: HttpRequest, operation: Operation | None) -> None:
 
 def introduce(request: HttpRequest) -> None:
     """Has the gate ask ninja who came, also where no middleware of ours stands."""
+    if "SERVER_NAME" not in request.META:
+        raise ConfigurationError(
+            "The gate was asked by ninja's TestClient, whose requests come from no host and have no session. Use "
+            "Django's test client."
+        )
     if not channel.is_introduced(request):
         match = request.resolver_match
         path_view = path_view_of(match.func) if match else None
