@@ -224,6 +224,16 @@ def test_a_proof_is_used_once(api, ada, authsignal):
     assert who(api) is None
 
 
+def test_a_proof_of_an_earlier_login_finishes_no_later_one(app, ada, authsignal):
+    first = challenge(app, by_password(app, ada))
+    earlier = newest()
+    second = challenge(app, by_password(app, ada))
+    token = authsignal.complete(first["challenge"]["challengeId"])
+    assert app.send(second["endpoint"], {"token": token}).status_code == 400
+    earlier.refresh_from_db()
+    assert (earlier.status, who(app)) == (Status.OPEN, None)
+
+
 def test_a_review_is_waited_for(api, ada, authsignal):
     authsignal.review()
     answer = by_password(api, ada)

@@ -3,8 +3,10 @@
 import base64
 import json
 import re
+from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
@@ -256,6 +258,22 @@ def test_a_proof_finishes_no_other_login(browser, ada, bob):
     wait(browser, by_password(browser, bob))
     assert browser.get(back).status_code == 403
     assert browser.user_pk is None
+
+
+def test_a_proof_of_an_earlier_login_finishes_no_later_one(browser, ada):
+    wait(browser, by_password(browser, ada))
+    back = browser.prove()["Location"]
+    wait(browser, by_password(browser, ada))
+    assert browser.get(back).status_code == 403
+    assert browser.user_pk is None
+
+
+def test_a_proof_that_was_left_lying_signs_nobody_in(browser, ada):
+    wait(browser, by_password(browser, ada))
+    back = browser.prove()["Location"]
+    with time_machine.travel(datetime.now().astimezone() + timedelta(seconds=301)):
+        assert browser.get(back).status_code == 403
+        assert browser.user_pk is None
 
 
 def test_a_proof_serves_one_login(browser, ada):
