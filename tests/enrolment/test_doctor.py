@@ -15,7 +15,6 @@ from tests.conftest import newest
 
 pytestmark = pytest.mark.django_db
 KEY = "test_secret_key"
-LIVE_CACHE = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "doctors_cache"}}
 
 
 def doctor(**options):

@@ -177,9 +177,15 @@ def test_who_has_no_address_is_not_mailed(manager, ada, two_ways, mailoutbox):
     assert mailoutbox == []
 
 
-def test_a_cache_that_is_down_keeps_nobody_from_being_told(manager, two_ways, mailoutbox, settings):
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x:1"}}
+@pytest.fixture
+def sessions_in_the_database(settings):
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+
+def test_a_cache_that_is_down_keeps_nobody_from_being_told(
+    sessions_in_the_database, manager, two_ways, mailoutbox, settings
+):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x:1"}}
     manager.post(URL, {"remove": two_ways[1]})
     assert len(mailoutbox) == 1
 
