@@ -19,6 +19,7 @@ class ChallengeAdmin(_ModelAdmin):
     list_display = (
         "created_at",
         "action",
+        "kind",
         "user_pk",
         "status",
         "verification_method",
