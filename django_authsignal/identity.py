@@ -146,7 +146,9 @@ def pseudonym(user_pk: str) -> dict[str, Any]:
 
 def fingerprint(user: AbstractBaseUser) -> str:
     """Changes with the user's password, e-mail and active flag: what was proved for the user of before is void."""
-    email = getattr(user, user.get_email_field_name(), "") if hasattr(user, "get_email_field_name") else ""
+    # A model without addresses may say so by EMAIL_FIELD = None.
+    field = user.get_email_field_name() if hasattr(user, "get_email_field_name") else None
+    email = getattr(user, field, "") if field else ""
     auth_hash = user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
     return digest("user", str(user.pk), auth_hash, str(email or ""), "active" if user.is_active else "inactive")
 
