@@ -75,7 +75,7 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """E003: the middleware is missing. E004: it stands before the session, the CSRF check or authentication.
 
-    E009: SignInChallengeMiddleware stands before it.
+    E021: SignInChallengeMiddleware stands before it.
     """
     middleware = list(django_settings.MIDDLEWARE)
     ours = _position(middleware, MIDDLEWARE)
@@ -99,7 +99,7 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     sessions = _position(middleware, SESSIONS_ASKED)
     if sessions is not None and sessions < ours:
         text = "SignInChallengeMiddleware stands before AuthsignalMiddleware, which answers what it asks."
-        found.append(Error(text, hint=f"Put {SESSIONS_ASKED!r} after {MIDDLEWARE!r}.", id="authsignal.E009"))
+        found.append(Error(text, hint=f"Put {SESSIONS_ASKED!r} after {MIDDLEWARE!r}.", id="authsignal.E021"))
     return found
 
 

@@ -96,7 +96,7 @@ def test_the_middleware_that_asks_of_every_session_stands_after_ours(settings, o
     rest = [item for item in settings.MIDDLEWARE if item != authsignal]
     both = {"before": [sessions, authsignal], "after": [authsignal, sessions], "missing": [sessions]}[ours]
     settings.MIDDLEWARE = [*rest, *both]
-    expected = {"before": "authsignal.E009", "missing": "authsignal.E003"}.get(ours)
+    expected = {"before": "authsignal.E021", "missing": "authsignal.E003"}.get(ours)
     assert set(found()) == ({expected} if expected else set())
     assert ours != "before" or f"after {authsignal!r}" in found()[expected].hint
 
