@@ -105,7 +105,14 @@ async def deep_async(request):
     return HttpResponse("deep")
 
 
+@csrf_exempt
+@challenge_required("payInvoice", bind=["amount"])
+def pay(request):
+    return HttpResponse(request.authsignal.bound["amount"])
+
+
 urlpatterns = [
+    path("plain-pay/", pay),
     path("narrow/", Narrow.as_view()),
     path("plain/", plain),
     path("async/plain/", plain_async),
@@ -377,6 +384,15 @@ def test_djangos_own_views_spend_a_proof_once_for_any_kind_of_credential(client,
     token = client.complete(client.send(path))
     assert client.send(path, token=token).status_code == 200
     assert client.send(path, token=token).status_code == 401
+
+
+@pytest.mark.usefixtures("_django_views")
+def test_djangos_own_views_tell_a_client_what_cannot_be_bound(client, authsignal):
+    refused = client.send("/plain-pay/", {"payee": "Zo"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+    assert "'amount'" in refused.json()["title"]
+    assert authsignal.calls == []
+    assert client.prove("/plain-pay/", {"amount": "1"}).content == b"1"
 
 
 PURE = [
