@@ -104,5 +104,5 @@ def test_the_emulator_fixture_is_a_real_authsignal(client, ada, authsignal_emula
     Client.force_login(client, ada)
     assert client.get("/withdraw/", headers=PAGE).status_code == 403
     assert Challenge.objects.get().state == "BLOCK"
-    assert authsignal_emulator.inbox() == []
+    assert [mail for mail in authsignal_emulator.inbox() if mail["to"] == ada.email] == []  # others share the inbox
     assert requests.get(f"{authsignal_emulator.url}/", timeout=5).status_code == 200
