@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from django.http import HttpRequest
@@ -95,7 +96,13 @@ def _keys(admin: Any, view: str) -> Iterator[tuple[str, str, Any]]:
 def _actions(admin: Any) -> dict[str, Any]:
     if admin.actions is None:
         return {}
-    return {name: function for function, name, _ in admin._get_base_actions()}
+    # From Django 6.1 on an object with names, before that a tuple; and there the change form has actions too.
+    found = list(admin._get_base_actions())
+    options = import_module("django.contrib.admin.options")  # not imported by a project without an admin
+    if hasattr(options, "ActionLocation"):
+        found += admin._get_base_actions(action_location=options.ActionLocation.CHANGE_FORM)
+    pairs = ((one.name, one.func) if hasattr(one, "func") else (one[1], one[0]) for one in found)
+    return dict(pairs)
 
 
 def _may(admin: Any, key: str, handler: Any) -> bool:
