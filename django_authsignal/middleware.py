@@ -18,12 +18,8 @@ from .guards import requirements_of, take_over
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
 
-class AuthsignalMiddleware:
-    """Stands around the view: outside its transaction, after Django's session, CSRF and authentication.
-
-    `process_view` asks the gate for views that a decorator or mixin marked; `process_exception` answers a
-    ChallengeRequired or ActionBlocked that came from deep code, `authenticate()` included.
-    """
+class _EitherColour:
+    """A middleware for sync and async stacks alike: a subclass gives `process_view` in both colours."""
 
     sync_capable = True
     async_capable = True
@@ -34,6 +30,28 @@ class AuthsignalMiddleware:
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
             self.process_view = self._aprocess_view
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Nothing of its own before the view is known."""
+        return self.get_response(request)
+
+    def _process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        raise NotImplementedError
+
+    async def _aprocess_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        raise NotImplementedError
+
+
+class AuthsignalMiddleware(_EitherColour):
+    """Stands around the view: outside its transaction, after Django's session, CSRF and authentication.
+
+    `process_view` asks the gate for views that a decorator or mixin marked; `process_exception` answers a
+    ChallengeRequired or ActionBlocked that came from deep code, `authenticate()` included.
+    """
 
     def __call__(self, request: HttpRequest) -> Any:
         if iscoroutinefunction(self):
@@ -95,22 +113,8 @@ class AuthsignalMiddleware:
         return steps.run(enforcement.answer(request, exception))
 
 
-class _BeforeViews:
-    """A middleware that may answer instead of a view: its twin colours, and the views that it leaves alone."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-        self.process_view: Callable[..., Any] = self._process_view
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-            self.process_view = self._aprocess_view
-
-    def __call__(self, request: HttpRequest) -> Any:
-        """Nothing of its own: the view is not known yet."""
-        return self.get_response(request)
+class _BeforeViews(_EitherColour):
+    """A middleware that may answer instead of a view, and does nothing else."""
 
     def _process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
