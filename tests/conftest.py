@@ -1,5 +1,7 @@
 """Fixtures shared by the suite: people, their browsers, and the way from a question to its proof."""
 
+import contextvars
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
@@ -8,6 +10,23 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from django_authsignal.models import Challenge
+
+# As it was before any test.
+_FRESH = contextvars.copy_context()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """
+    Runs each test in a context of its own.
+
+    Every URL resolver that Django builds holds a context variable, a changed ROOT_URLCONF builds them anew, and asgiref
+    copies every variable there is whenever it goes from one colour to the other: what a test leaves behind, each later
+    one would copy thousands of times.
+    """
+    runner = item.config.pluginmanager.get_plugin("runner")
+    return _FRESH.copy().run(runner.pytest_runtest_protocol, item, nextitem)
+
 
 PASSWORD = "correct horse battery staple"
 

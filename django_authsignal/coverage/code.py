@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,12 +25,12 @@ class Call(NamedTuple):
 
 def calls() -> list[Call]:
     """Every `….authsignal.require("code")` of the project. A code that is computed cannot be read."""
-    return sorted(call for file in sources() for call in _calls(file))
+    return sorted(call for file in sources() for call in _read(file).calls)
 
 
 def literals() -> set[str]:
     """Every string that the project's code writes, settings left out: what names an action somewhere."""
-    return {text for file in sources() for text in _literals(file)}
+    return {text for file in sources() for text in _read(file).literals}
 
 
 def sources() -> list[Path]:
@@ -38,7 +39,9 @@ def sources() -> list[Path]:
     found = {file for folder in folders for file in folder.rglob("*.py") if not _is_left_out(file.relative_to(folder))}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and not is_installed(file):
+        if not isinstance(file, str) or not file.endswith(".py") or is_installed(file):
+            continue
+        if not _is_left_out(Path(Path(file).name)):  # the report may be read inside somebody's test
             found.add(Path(file))
     ours = Path(__file__).resolve().parent.parent
     return sorted(file for file in found if ours not in file.resolve().parents)
@@ -48,16 +51,29 @@ def _is_left_out(file: Path) -> bool:
     return bool(LEFT_OUT & set(file.parts)) or file.name.startswith(("test_", "conftest"))
 
 
-def _tree(file: Path) -> ast.AST | None:
+class _Source(NamedTuple):
+    """What is wanted of one file."""
+
+    calls: tuple[Call, ...] = ()
+    literals: frozenset[str] = frozenset()
+
+
+def _read(file: Path) -> _Source:
     try:
-        return ast.parse(file.read_text(encoding="utf-8"))
+        return _parsed(file, file.stat().st_mtime_ns)
     except (OSError, SyntaxError, ValueError):
-        return None
+        return _Source()
 
 
-def _calls(file: Path) -> Iterator[Call]:
-    tree = _tree(file)
-    for node in ast.walk(tree) if tree else ():
+@lru_cache(maxsize=4096)
+def _parsed(file: Path, changed: int) -> _Source:
+    """Once for each version of a file: the report, the doctor and the tests of a project ask again and again."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return _Source(tuple(_calls(file, tree)), frozenset(() if _is_settings(tree) else _literals(tree)))
+
+
+def _calls(file: Path, tree: ast.AST) -> Iterator[Call]:
+    for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ASKING):
             continue
         owner, first = node.func.value, node.args[0] if node.args else None
@@ -67,10 +83,7 @@ def _calls(file: Path) -> Iterator[Call]:
             yield Call(named.value, str(file), node.lineno)
 
 
-def _literals(file: Path) -> Iterator[str]:
-    tree = _tree(file)
-    if tree is None or _is_settings(tree):
-        return
+def _literals(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value

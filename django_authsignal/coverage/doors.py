@@ -5,6 +5,7 @@ import re
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -182,10 +183,21 @@ def place_of(value: Any) -> str:
     try:
         value = inspect.unwrap(getattr(value, "func", value))
         file, code = inspect.getfile(value), getattr(value, "__code__", None)
-        line = code.co_firstlineno if code else inspect.getsourcelines(value)[1]
+        line = code.co_firstlineno if code else lines_of(value)[0]
     except (TypeError, OSError, ValueError):
         return ""
     return f"{short(file)}:{line}"
+
+
+@lru_cache(maxsize=4096)
+def lines_of(value: Any) -> tuple[int, int]:
+    """
+    First and last line of a function or class. Raises OSError or TypeError where there is no source.
+
+    Remembered: to find a class, Python parses the whole of its file.
+    """
+    lines, first = inspect.getsourcelines(value)
+    return first, first + len(lines) - 1
 
 
 def short(file: str) -> str:

@@ -18,7 +18,7 @@ from ..conf import CODES, get_settings
 from ..enforcement import policy_of
 from ..middleware import SignInChallengeMiddleware
 from . import code, remedies, sensitive
-from .doors import Door, describe, short, walk
+from .doors import Door, describe, lines_of, short, walk
 from .views import doors_of
 
 SIGN_IN_MIXINS = {"django_authsignal.mixins.SignInMixin", f"{token_views.OURS}.views.SignInMixin"}
@@ -156,8 +156,7 @@ def _extent(target: Any) -> tuple[str, int, int]:
     if target is None:
         return "", 0, 0
     try:
-        lines, first = inspect.getsourcelines(target)
-        return str(inspect.getfile(target)), first, first + len(lines) - 1
+        return str(inspect.getfile(target)), *lines_of(target)
     except (OSError, TypeError):
         return "", 0, 0
 

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib import admin
 from django.db import connection
 from django.test import override_settings
 
@@ -25,6 +26,7 @@ APPS = [
 @contextmanager
 def installed(blocker):
     """Every test inside finds the libraries' apps and tables; none of them stays."""
+    registered = dict(admin.site._registry)
     middleware = [*settings.MIDDLEWARE, "allauth.account.middleware.AccountMiddleware"]
     with (
         override_settings(MIDDLEWARE=middleware, TWO_FACTOR_WEBAUTHN_RP_NAME="Shop"),
@@ -41,3 +43,4 @@ def installed(blocker):
                 with connection.schema_editor() as editor:
                     for model in reversed(models):
                         editor.delete_model(model)
+                admin.site._registry = registered  # the libraries' admin pages registered themselves
