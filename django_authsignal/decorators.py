@@ -83,6 +83,11 @@ def _http_methods(methods: Sequence[str] | None) -> frozenset[str] | None:
 
 def marked(view: Guarded, requirement: Requirement) -> Guarded:
     """The view, marked for the middleware, and asking the gate by itself where the middleware did not."""
+    if isinstance(view, type):
+        raise ConfigurationError(
+            f"A decorator for views was put on the class {view.__name__}, and guards nothing there. Use "
+            '@method_decorator(…, name="dispatch"), or ChallengeRequiredMixin (LoginRequiredMixin) in its bases.'
+        )
     if isinstance(view, tuple):
         included = replace(requirement, by="include")
         return guarded_urls(view, lambda one: marked(one, included))

@@ -41,6 +41,11 @@ class ChallengeRequiredMixin:
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view, marked and guarded as a whole: a method a subclass overrides cannot slip past."""
+        if hasattr(cls, "initialize_request"):
+            raise ConfigurationError(
+                f"{cls.__name__} is a view of Django REST framework, which knows only inside who comes. Take "
+                "ChallengeRequiredMixin from django_authsignal.contrib.rest_framework."
+            )
         action = initkwargs.get("challenge_action", cls.challenge_action)
         if not action:
             raise ConfigurationError(f"{cls.__name__} has no challenge_action. Set it to an action code.")

@@ -23,8 +23,9 @@ def line_for(door: Door) -> str:
 
 
 def _bases(target: type, mixin: str) -> str:
-    names = ", ".join(base.__name__ for base in target.__bases__ if base is not object)
-    return f"{target.__name__}({mixin}{', ' if names else ''}{names})"
+    names = [base.__name__ for base in target.__bases__ if base is not object]
+    has_it = mixin in {one.__name__ for one in target.__mro__}
+    return f"{target.__name__}({', '.join(names if has_it else [mixin, *names])})"
 
 
 def _around(door: Door, code: str) -> str:

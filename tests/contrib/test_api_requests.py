@@ -1,6 +1,7 @@
 """What an API client may send, in every form the framework takes: asked the same, or refused before anything begins."""
 
 import json
+import types
 from urllib.parse import urlencode
 
 import pytest
@@ -14,6 +15,7 @@ from django.views.decorators.cache import cache_page
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.decorators import action
+from rest_framework.generics import DestroyAPIView
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
@@ -26,8 +28,11 @@ from rest_framework.versioning import AcceptHeaderVersioning
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
+from django_authsignal import mixins
 from django_authsignal.client import ConfigurationError
+from django_authsignal.compat import OTPRequiredMixin, SudoMixin
 from django_authsignal.contrib.rest_framework import ChallengeRequiredMixin
+from django_authsignal.mixins import LoginRequiredMixin
 from tests.contrib.conftest import ApiClient
 from tests.project.urls import urlpatterns as project
 
@@ -138,6 +143,15 @@ class GroupViews(ChallengeRequiredMixin, ModelViewSet):
         return Response("thawed")
 
 
+class Updates(GroupViews):
+    challenge_action = ""
+    challenge_actions = {"update": "withdrawFunds"}
+
+
+class UpdatesWhole(Updates):
+    challenge_actions = {"update": "withdrawFunds", "partial_update": None}
+
+
 class OnlyGet(ChallengeRequiredMixin, ByToken):
     challenge_actions = {"get": "withdrawFunds"}
 
@@ -210,6 +224,8 @@ class Cached(OnlyGet):
 
 router = DefaultRouter()
 router.register("groups", GroupViews)
+router.register("updates", Updates, basename="update")
+router.register("updates-whole", UpdatesWhole, basename="update-whole")
 
 urlpatterns = [
     path("pay/", Pay.as_view()),
@@ -435,6 +451,51 @@ def test_a_misspelt_action_is_refused_at_start():
 
     with pytest.raises(ConfigurationError, match="'destory'"):
         Misspelt.as_view({"get": "list"})
+
+
+def guarded(base, name):
+    return type("Guarded", (ChallengeRequiredMixin, base), {"challenge_actions": {name: "withdrawFunds"}})
+
+
+@pytest.mark.parametrize("name", ["perform_destroy", "get_queryset", "queryset", "Delete"])
+def test_a_name_by_which_no_action_is_asked_is_refused_at_start(name):
+    with pytest.raises(ConfigurationError, match=f"{name!r}, which is no action of it"):
+        guarded(ModelViewSet, name).as_view({"delete": "destroy"})
+
+
+@pytest.mark.parametrize("name", ["destroy", "Delete"])
+def test_a_view_that_has_no_actions_names_methods(name):
+    with pytest.raises(ConfigurationError, match=r"it is no viewset.* Name HTTP methods, such as 'delete'"):
+        guarded(DestroyAPIView, name).as_view()
+    for method in ("delete", "DELETE"):
+        guarded(DestroyAPIView, method).as_view()
+
+
+@pytest.mark.parametrize("mixin", [LoginRequiredMixin, SudoMixin, OTPRequiredMixin])
+def test_a_mixin_for_djangos_views_asks_a_session_here_too(page_browser, ada, settings, mixin):
+    made = type("Made", (mixin, APIView), {"post": lambda self, request: Response("done")})
+    urlconf = types.ModuleType("made")
+    urlconf.urlpatterns = [path("made/", made.as_view()), *project]
+    settings.ROOT_URLCONF = urlconf
+    page_browser.force_login(ada)
+    assert page_browser.fetch("/made/", "post").status_code == 401
+    page_browser.prove()
+    assert page_browser.fetch("/made/", "post").json() == "done"
+
+
+def test_the_mixin_for_djangos_views_names_the_frameworks():
+    made = type("Made", (mixins.ChallengeRequiredMixin, APIView), {"challenge_action": "withdrawFunds"})
+    with pytest.raises(ConfigurationError, match=r"Made is a view of Django REST framework.*contrib\.rest_framework"):
+        made.as_view()
+
+
+def test_what_is_asked_of_an_update_is_asked_of_a_part_of_one(sender):
+    group = Group.objects.create(name="before")
+    body = json.dumps({"name": "after"})
+    for method in ("put", "patch"):
+        assert sender.say(f"/updates/{group.pk}/", body, method=method).status_code == 401
+    assert sender.say(f"/updates-whole/{group.pk}/", body, method="put").status_code == 401
+    assert sender.say(f"/updates-whole/{group.pk}/", body, method="patch").json()["name"] == "after"
 
 
 # Negotiation, versions, throttles

@@ -17,6 +17,8 @@ from django.views import View
 from django.views.decorators import cache, clickjacking, common, csrf, gzip, http, vary
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from django_authsignal.client import ConfigurationError
+from django_authsignal.compat import otp_required, sudo_required
 from django_authsignal.decorators import challenge_required, login_required, sign_in_challenge_not_required
 from django_authsignal.mixins import ChallengeRequiredMixin, LoginRequiredMixin
 from tests.conftest import AsgiBrowser, Browser, newest
@@ -314,3 +316,9 @@ def test_visitors_of_a_class_are_sent_to_sign_in(served, way_in, db, name):
     served(CLASSES[name])
     answer = way_in().post("/here/", headers={"Referer": "http://testserver/here/"})
     assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/here/")
+
+
+@pytest.mark.parametrize("decorator", [guard, login_required, otp_required, sudo_required])
+def test_a_class_by_itself_is_refused_at_import_with_the_fix(decorator):
+    with pytest.raises(ConfigurationError, match="method_decorator"):
+        decorator(type("Plain", (View,), {}))

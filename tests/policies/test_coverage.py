@@ -40,6 +40,7 @@ GAPS = {
     ),
     ("/password-reset/reset/<uidb64>/<token>/", "POST"): ("sets a new password", "SignInChallengeMiddleware"),
     ("/api/users/<pk>/", "PUT"): ("who may do what", 'challenge_actions = {"update": "changeUser"}'),
+    ("/api/users/", "POST"): ("who may do what", "class Users(ChallengeRequiredMixin, ModelViewSet): challenge_"),
     ("/api/users/<pk>/reset_password/", "POST"): ("password", "SignInChallengeMiddleware"),
     ("/api/keys/", "POST"): (
         "gives out a credential",

@@ -17,6 +17,7 @@ from django.utils.decorators import classonlymethod
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request, is_form_media_type
 from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet, ViewSetMixin
 
 from ... import channel, enforcement, flow, guards, responses, signin, steps
 from ...binding import SAFE_METHODS, UnreadableFields
@@ -120,11 +121,7 @@ class ChallengeRequiredMixin(_Asking):
         if not codes and not made.challenge_requirements:
             raise ConfigurationError(f"{cls.__name__} has no challenge_action. Set it to an action code.")
         for name in made.challenge_actions:
-            if not hasattr(cls, name) and name.upper() not in HTTP_METHODS:
-                raise ConfigurationError(
-                    f"challenge_actions of {cls.__name__} names {name!r}, which is no method of it and no HTTP method, "
-                    "so nothing would be guarded. Correct the name."
-                )
+            _opens_something(cls, name)
         for code in codes:
             made._requirement(code, made.challenge_methods)
         return super().as_view(*args, **initkwargs)
@@ -136,7 +133,7 @@ class ChallengeRequiredMixin(_Asking):
     def get_challenge_requirements(self, method: str, action: str | None = None) -> tuple[Requirement, ...]:
         """What is asked of an HTTP method, or of a viewset's action. Nothing begins."""
         # HEAD runs what GET runs.
-        keys = (action, method.lower(), method.upper(), *(("get", "GET") if method == "HEAD" else ()))
+        keys = (*_names(action), method.lower(), method.upper(), *(("get", "GET") if method == "HEAD" else ()))
         named = next((key for key in keys if key in self.challenge_actions), None)
         if named is None:
             code, methods = self.challenge_action, self.challenge_methods
@@ -177,6 +174,34 @@ class ChallengeRequiredMixin(_Asking):
             if options.get("ATOMIC_REQUESTS") and alias not in aside:
                 handler = transaction.atomic(using=alias)(handler)
         setattr(self, name, handler)
+
+
+def _names(action: str | None) -> tuple[str, ...]:
+    """The keys by which an action is asked for, its own first.
+
+    PATCH does by `partial_update` what PUT does by `update`: who guards one must not leave the other open.
+    """
+    if action is None:
+        return ()
+    return (action, "update") if action == "partial_update" else (action,)
+
+
+def _opens_something(cls: type, name: str) -> None:
+    """Raises ConfigurationError for a key of `challenge_actions` by which nothing would ever be asked."""
+    if name in (name.lower(), name.upper()) and name.upper() in HTTP_METHODS:
+        return
+    is_viewset = issubclass(cls, ViewSetMixin)
+    # What the framework itself has, beside its actions, is called inside of them: `perform_destroy`, `get_queryset`.
+    inner = hasattr(GenericViewSet, name) or name.startswith("perform_")
+    if is_viewset and callable(getattr(cls, name, None)) and not inner:
+        return
+    what, fix = "no action, for it is no viewset,", "Name HTTP methods, such as 'delete'."
+    if is_viewset:
+        what, fix = "no action of it", "Correct the name; actions are called as 'destroy' is."
+    raise ConfigurationError(
+        f"challenge_actions of {cls.__name__} names {name!r}, which is {what} and no HTTP method, so nothing would be "
+        f"guarded. {fix}"
+    )
 
 
 def _keep_body(request: Request) -> None:
@@ -257,6 +282,8 @@ def guarded(view: Any, asked: Requirement) -> Any:
 
     Raises ConfigurationError when another decorator stands between: made anew from its class, the view would lose it.
     """
+    if asked in getattr(view.cls, "challenge_requirements", ()):
+        return view  # a mixin's `as_view` guards what it makes, and is asked again for the class that is made here
     inner = getattr(view, "__wrapped__", None)
     if inner is None or hasattr(inner, "__wrapped__"):  # csrf_exempt, which the framework puts there, is the only one
         raise ConfigurationError(
