@@ -414,7 +414,9 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
         return None
     user = signed_in_user(request)
     if user is None:
-        return None if requirement.anonymous_passes else responses.respond(request, _anonymous(request, policy))
+        if requirement.anonymous_passes or responses.is_sign_in_page(request):
+            return None
+        return responses.respond(request, _anonymous(request, policy))
     try:
         bound = bound_of(request, user, policy)
     except UnreadableFields as exc:

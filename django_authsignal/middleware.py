@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch
 
 from . import browser, deadlines, enforcement, flow, responses, steps
 from .binding import UnreadableFields
@@ -15,6 +15,8 @@ from .decision import AuthsignalInterrupt
 from .decorators import SIGNED_IN
 from .guards import requirements_of, take_over
 
+# Packages and their classes that sign out, by name: what is not installed is not missed.
+SIGN_OUTS = {("django", "LogoutView"), ("allauth", "LogoutView"), ("dj_rest_auth", "LogoutView")}
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
 
@@ -136,8 +138,17 @@ def _is_left_alone(request: HttpRequest, view: Callable[..., Any]) -> bool:
     return (
         getattr(view, "login_required", True) is False
         or (match is not None and "authsignal" in match.app_names)
-        or issubclass(getattr(view, "view_class", object), LogoutView)
+        or _signs_out(match, view)
     )
+
+
+def _signs_out(match: ResolverMatch | None, view: Callable[..., Any]) -> bool:
+    """True for what ends a session: Django's, any admin's, allauth's, dj-rest-auth's."""
+    if match is not None and "admin" in match.app_names and match.url_name == "logout":
+        return True
+    cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
+    bases = cls.__mro__ if isinstance(cls, type) else ()
+    return any((one.__module__.partition(".")[0], one.__name__) in SIGN_OUTS for one in bases)
 
 
 class SignInChallengeMiddleware(_BeforeViews):
@@ -175,6 +186,6 @@ class EnrolmentDeadlineMiddleware(_BeforeViews):
     def must_be_enrolled(self, request: HttpRequest, view: Callable[..., Any]) -> bool:
         """Override: rules of your own, for what no decorator reaches. False exempts this request."""
         match = request.resolver_match
-        leaves = match is not None and "admin" in match.app_names and match.url_name in ("logout", "jsi18n")
+        texts = match is not None and "admin" in match.app_names and match.url_name == "jsi18n"
         marked = getattr(view, "authsignal_enrolment_required", True) is False
-        return not marked and not leaves and not _is_left_alone(request, view)
+        return not marked and not texts and not _is_left_alone(request, view)

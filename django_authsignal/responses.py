@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render, resolve_url
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.cache import patch_vary_headers
 
 from . import addresses, browser, channel, resend
@@ -224,6 +224,14 @@ def sign_in_url(next_page: str = "") -> str:
     if not next_page:
         return url
     return f"{url}{'&' if '?' in url else '?'}{urlencode({'next': next_page})}"
+
+
+def is_sign_in_page(request: HttpRequest) -> bool:
+    """True for the page where visitors are sent: what is asked around it, of a whole admin, must not keep them out."""
+    try:
+        return request.path == sign_in_url().partition("?")[0]
+    except NoReverseMatch:
+        return False  # a LOGIN_URL that is nowhere; whoever is sent there is told
 
 
 def _repeat(request: HttpRequest) -> HttpResponse:

@@ -138,6 +138,7 @@ def _is_asked_by_middleware(door: Door) -> bool:
         and getattr(door.target, "authsignal_sign_in_required", True) is not False
         and "authsignal" not in door.namespaces
         and not (isinstance(door.target, type) and issubclass(door.target, (LoginView, LogoutView)))
+        and not ("admin" in door.namespaces and door.name.rpartition(":")[2] == "logout")
     )
 
 

@@ -403,3 +403,11 @@ def test_observing_interrupts_no_login(browser, ada, settings, authsignal):
     browser.get(by_password(browser, ada)["Location"])
     assert browser.user_pk == str(ada.pk)
     assert [call.operation for call in authsignal.calls] == ["track"]
+
+
+def test_whoever_did_not_prove_their_sign_in_can_sign_out(browser, ada, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django_authsignal.middleware.SignInChallengeMiddleware"]
+    browser.force_login(ada)
+    assert browser.get("/home/").status_code == 302
+    browser.post("/accounts/logout/")
+    assert browser.user_pk is None
