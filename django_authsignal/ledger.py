@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import addresses, browser, channel, session, signals
 from .binding import Bound, request_scope
-from .client import ConfigurationError, Unreachable
+from .client import AuthsignalError, ConfigurationError, Unreachable
 from .client.types import State
 from .conf import option
 from .decision import Decision, Question, Verdict
@@ -209,11 +209,13 @@ def _give_back_releases(request: HttpRequest, user: AbstractBaseUser) -> None:
             grant(request, user, row, at=timezone.now(), one_request=True, degraded=item.degraded)
 
 
-def unreachable(request: HttpRequest, question: Question, row: Challenge, error: Unreachable) -> Decision:
+def unreachable(request: HttpRequest, question: Question, row: Challenge, error: AuthsignalError) -> Decision:
+    """What an outage means to this policy. Too many calls (429) are told as one, and open nothing: anybody can make
+    them."""
     policy = question.policy
     logger.error("Authsignal could not be asked about %s: %s", policy.action, error)
     row.reason = type(error).__name__
-    if policy.on_unreachable == "allow" and not policy.strict:
+    if isinstance(error, Unreachable) and policy.on_unreachable == "allow" and not policy.strict:
         decision = let_through(request, question, row, Status.DEGRADED)
     else:
         decision = close(request, question, row, Status.UNREACHABLE, Verdict.UNREACHABLE)

@@ -1,12 +1,13 @@
 """The gate's table, walked over every state there is, and some there are not."""
 
 import pytest
+from django.contrib.auth.signals import user_login_failed
 
 from django_authsignal.client import State
 from django_authsignal.decision import Verdict
 from django_authsignal.flow import TABLE
 from django_authsignal.models import Status
-from tests.conftest import newest
+from tests.conftest import PASSWORD, newest
 
 pytestmark = pytest.mark.django_db
 
@@ -136,12 +137,43 @@ def test_an_outage_never_lets_through_what_asks_for_a_real_proof(adas, authsigna
     assert adas.post("/withdraw/").status_code == 503
 
 
-@pytest.mark.parametrize("kind", ["400", "401", "403", "404", "409", "429"])
+@pytest.mark.parametrize("kind", ["400", "401", "403", "404", "409"])
 def test_a_refusal_is_no_outage_and_never_fails_open(adas, authsignal, settings, kind):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ON_UNREACHABLE": "allow"}
     authsignal.fail(kind)
     assert adas.get("/withdraw/").status_code == 403
     assert newest().reason == "refused"
+
+
+@pytest.mark.parametrize("rule", ["deny", "allow"])
+def test_too_many_calls_are_told_as_an_outage_and_open_nothing(adas, authsignal, settings, colour, rule):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ON_UNREACHABLE": rule}
+    authsignal.fail("429")
+    assert adas.get(f"{colour}withdraw/").status_code == 503
+    assert (newest().status, newest().reason) == (Status.UNREACHABLE, "RateLimited")
+
+
+def test_too_many_calls_are_no_failed_sign_in(browser, ada, authsignal):
+    told = []
+
+    def receive(**kwargs):
+        told.append(kwargs)
+
+    user_login_failed.connect(receive)
+    authsignal.fail("429")
+    assert browser.post("/login/", {"username": "ada", "password": PASSWORD}).status_code == 503
+    assert told == []
+
+
+def test_too_many_calls_leave_a_proof_to_be_brought_again(adas, authsignal):
+    adas.get("/withdraw/")
+    row = newest()
+    token = authsignal.complete(str(row.pk))
+    authsignal.fail("429")
+    adas.callback(row, token=token)
+    authsignal.fail(None)
+    assert (newest().status, newest().reason) == (Status.OPEN, "unreachable")
+    assert adas.callback(row, token=token)["Location"] == "/withdraw/"
 
 
 def test_a_sign_in_let_in_by_an_outage_counts_for_a_short_time(browser, ada, authsignal, settings, time_machine):
