@@ -106,6 +106,8 @@ class SignInMixin:
         decision = None if goes_on else steps.run(flow.ask(request, question))
         if decision is not None and not decision.passed:
             return responses.respond(request, decision)
+        if not signin.allowed(request, user, user.backend):
+            return responses.page(request, "blocked", {"reason": "denied"}, status=403)
         session.password_proved(request)
         return self.form_valid(form)  # type: ignore[attr-defined,no-any-return]
 

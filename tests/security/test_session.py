@@ -299,6 +299,15 @@ def test_the_backends_hook_refuses_whom_an_allow_lets_in(rf, ada, authsignal, se
     assert ask(request, username="ada", password=PASSWORD) is None
 
 
+@pytest.mark.parametrize("enforce", ["on", "observe"])
+def test_the_backends_hook_refuses_whom_a_view_of_ones_own_would_let_in(browser, ada, authsignal, settings, enforce):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Strict"]
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ENFORCE": enforce}
+    authsignal.allow()
+    assert browser.post("/own-login/", {"username": "ada", "password": PASSWORD}).status_code == 403
+    assert browser.user_pk is None
+
+
 def test_a_ninth_open_challenge_pushes_the_oldest_out(adas):
     for number in range(9):
         adas.get(f"/withdraw/?page={number}")
