@@ -74,6 +74,16 @@ def test_a_build_of_a_covered_project_passes(settings):
     assert "none that looks sensitive asks nothing" in run("--coverage", "--fail")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--fail",), ("--coverage", "--fail", "--observed"), ("--since", "7d"), ("--coverage", "--since", "7d")],
+    ids=" ".join,
+)
+def test_an_option_that_would_be_left_out_is_refused(options):
+    with pytest.raises(CommandError, match="Give"):
+        run(*options)
+
+
 def test_the_process_ends_with_1(tmp_path):
     import subprocess
     import sys

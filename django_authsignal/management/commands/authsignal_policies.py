@@ -40,6 +40,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prints one of the three lists."""
+        _fit_together(options)
         try:
             for action in options["action"]:
                 check_action(action)
@@ -119,6 +120,16 @@ class Command(BaseCommand):
         widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
         for line in lines:
             self.stdout.write("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _fit_together(options: dict[str, Any]) -> None:
+    """Raises CommandError for options that would be left out: a build that asks to fail must not pass for it."""
+    if options["coverage"] and options["observed"]:
+        raise CommandError("--coverage and --observed are two lists. Give one of them.")
+    if options["fail"] and not options["coverage"]:
+        raise CommandError("--fail says how --coverage ends. Give both: authsignal_policies --coverage --fail.")
+    if options["since"] and not options["observed"]:
+        raise CommandError("--since goes with --observed. Give both: authsignal_policies --observed --since 7d.")
 
 
 def _moment(text: str) -> datetime:
