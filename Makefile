@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 EMULATOR_PORT ?= 9000
 # Many tests wait for a server or a browser, so more of them run at once than there are cores. PARALLEL= runs one by one.
-PARALLEL ?= -n 4 --dist loadfile
+PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -16,8 +16,8 @@ help: ## Show this menu
 demo: $(VENV)/.demo ## Serve the example bank (PORT=8000) with the emulator (EMULATOR_PORT=9000)
 	@exec $(BIN)/python -m example_project.demo --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
-test: $(VENV)/.test ## Run the whole suite, browser included (DATABASE_URL= and CACHE_URL= choose where)
-	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -X dev -m pytest $(PARALLEL) $(ARGS)
+test: $(VENV)/.test ## Run the whole suite, browser included (DATABASE_URL= and CACHE_URL= choose where; EVERY=1: every combination of the large tables)
+	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.check ## Lint, types, docs, migrations, wheel and sdist
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ bench: $(VENV)/.test ## Measure ratios against the official SDK and login_requir
 	CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -m benchmarks.page_script
 
 matrix: $(VENV)/.test ## Send everything every way in a real browser, three times over, and write docs/_matrix.md
-	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" MATRIX_TABLE=docs/_matrix.md $(BIN)/python -X dev -m pytest -q $(PARALLEL) tests/matrix/test_wsgi.py tests/matrix/test_asgi.py --matrix-rounds 3
+	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" EVERY=1 MATRIX_TABLE=docs/_matrix.md $(BIN)/python -X dev -m pytest -q $(PARALLEL) tests/matrix/test_wsgi.py tests/matrix/test_asgi.py --matrix-rounds 3
 
 docs: $(VENV)/.check ## Build the documentation into docs/_build
 	$(BIN)/python -m sphinx -n -W -b html docs docs/_build

@@ -10,6 +10,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from django_authsignal.models import Challenge
+from tests import pairs
 
 # As it was before any test.
 _FRESH = contextvars.copy_context()
@@ -26,6 +27,26 @@ def pytest_runtest_protocol(item, nextitem):
     """
     runner = item.config.pluginmanager.get_plugin("runner")
     return _FRESH.copy().run(runner.pytest_runtest_protocol, item, nextitem)
+
+
+# Files that take a minute; whatever starts last must be short, so that no core waits for another at the end.
+LONG = ("doors/", "matrix/", "e2e/", "emulator/test_phone", "emulator/test_dashboard", "example/", "emulator/", "sdks/")
+
+
+def pytest_report_header():
+    """Says how much of the large tables is walked."""
+    return "tables: every combination" if pairs.EVERY else "tables: every pair of values (EVERY=1: every combination)"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves what is over in a short run, see tests/pairs.py, and puts long files first."""
+    left = {id(item) for item in pairs.left_out(items)}
+    config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
+    items[:] = sorted((item for item in items if id(item) not in left), key=_turn)
+
+
+def _turn(item):
+    return next((place for place, name in enumerate(LONG) if item.nodeid.startswith(f"tests/{name}")), len(LONG))
 
 
 PASSWORD = "correct horse battery staple"

@@ -6,26 +6,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import axe_playwright_python
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import crowd
 from tests.e2e.person import AuthenticatorApp, Person
+from tests.emulator.hosted_browser import AXE, RUN_AXE
 from tests.example.test_demo import Demo
 
 pytestmark = pytest.mark.e2e
 People = Callable[..., Person]
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-# WCAG 2.2 AA and what axe-core calls good practice; in the second scheme only the colours are others.
-RUN = """async (first) => (await axe.run(document, {runOnly: first
-    ? ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-    : {type: 'rule', values: ['color-contrast']}}))
-    .violations.map((one) => one.id + ': ' + one.nodes.map((node) => node.html).join(' | '))"""
 # What would move: animations and transitions that take any time.
 MOVES = """() => [...document.querySelectorAll('*')].filter((one) => {
     const style = getComputedStyle(one);
@@ -86,7 +79,7 @@ class Tour:
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             looked.lightness[scheme] = ground(self.page)
-            looked.faults += [f"{scheme}: {fault}" for fault in self.page.evaluate(RUN, scheme == "light")]
+            looked.faults += [f"{scheme}: {fault}" for fault in self.page.evaluate(RUN_AXE, scheme == "dark")]
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 700})
             if self.page.evaluate("document.documentElement.scrollWidth") > width:

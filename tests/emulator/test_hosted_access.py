@@ -249,7 +249,7 @@ def test_a_page_has_no_fault_that_axe_finds_and_fits_320_pixels(tour: Tour, page
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.evaluate(AXE)
-        assert page.evaluate(RUN_AXE) == [], scheme
+        assert page.evaluate(RUN_AXE, scheme == "dark") == [], scheme
         if folder := os.environ.get("SCREENSHOTS"):
             page.set_viewport_size({"width": 390, "height": 780})
             page.screenshot(path=f"{folder}/{name}-{scheme}.png", full_page=True)

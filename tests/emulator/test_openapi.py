@@ -16,6 +16,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode, checks
 
+from tests.pairs import EVERY
+
 from .conftest import ROOT, Emulator, start, stop
 
 CHECKS = [
@@ -26,7 +28,7 @@ CHECKS = [
 ]
 # These make the emulator call addresses, or fail on purpose.
 NOT_FUZZED = {"POST /management/webhooks", "PATCH /management/webhooks/{webhook}", "PUT /management/faults"}
-EXAMPLES = {GenerationMode.POSITIVE: 8, GenerationMode.NEGATIVE: 4}
+EXAMPLES = {GenerationMode.POSITIVE: 8 if EVERY else 3, GenerationMode.NEGATIVE: 4 if EVERY else 2}
 
 
 @pytest.fixture(scope="module")

@@ -103,9 +103,20 @@ def _answers(port: int) -> bool:
         return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.fixture(scope="module")
+def left_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for all who only look."""
+    yield from _started(tmp_path_factory.mktemp("demo"))
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    running = Demo(tmp_path)
+    """One of its own, to be ended."""
+    yield from _started(tmp_path)
+
+
+def _started(folder: Path) -> Iterator[Demo]:
+    running = Demo(folder)
     try:
         running.wait_until_open()
         yield running
@@ -113,19 +124,19 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         running.clean_up()
 
 
-def test_the_message_names_the_addresses_and_both_users(demo: Demo) -> None:
-    for part in (f"localhost:{demo.port}/", f"localhost:{demo.emulator_port}/inbox/", "ada", "grace"):
-        assert part in demo.text
-    assert "harbour-lights-7" in demo.text
+def test_the_message_names_the_addresses_and_both_users(left_alone: Demo) -> None:
+    for part in (f"localhost:{left_alone.port}/", f"localhost:{left_alone.emulator_port}/inbox/", "ada", "grace"):
+        assert part in left_alone.text
+    assert "harbour-lights-7" in left_alone.text
 
 
-def test_the_bank_and_the_inbox_answer(demo: Demo) -> None:
-    assert "Kittiwake" in requests.get(f"http://localhost:{demo.port}/", timeout=5).text
-    assert requests.get(f"http://localhost:{demo.emulator_port}/inbox.json", timeout=5).ok
+def test_the_bank_and_the_inbox_answer(left_alone: Demo) -> None:
+    assert "Kittiwake" in requests.get(f"http://localhost:{left_alone.port}/", timeout=5).text
+    assert requests.get(f"http://localhost:{left_alone.emulator_port}/inbox.json", timeout=5).ok
 
 
-def test_the_emulator_asks_for_a_proof_at_the_banks_actions(demo: Demo) -> None:
-    configured = f"http://localhost:{demo.emulator_port}/v1/management/action-configurations"
+def test_the_emulator_asks_for_a_proof_at_the_banks_actions(left_alone: Demo) -> None:
+    configured = f"http://localhost:{left_alone.emulator_port}/v1/management/action-configurations"
     rows = requests.get(configured, auth=("emulator_secret", ""), timeout=5).json()
     outcomes = {row["actionCode"]: row["defaultUserActionResult"] for row in rows}
     money, staff = ("withdrawFunds", "sendMoney"), ("correctBalance", "manageUsers")

@@ -51,6 +51,11 @@ class Cell:
         return f"{self.operation}{self.htmx}-{self.way}-{'script' if self.script else 'plain'}"
 
     @property
+    def axes(self) -> dict[str, object]:
+        """What a short run takes every pair of."""
+        return {"operation": self.operation + self.htmx, "way": self.way, "script": self.script}
+
+    @property
     def impossible(self) -> str:
         """Why this cell cannot be; "" when it can."""
         if self.kind == "link" and self.way != "redirect":

@@ -1,0 +1,45 @@
+"""The large tables in a short run: every pair of their values, and with EVERY=1 every combination."""
+
+import os
+from collections import defaultdict
+from itertools import combinations
+from typing import Any
+
+SMALL = 24  # a table of no more rows is walked whole
+EVERY = os.environ.get("EVERY") == "1"
+
+
+def chosen(rows: list[list[tuple[str, str]]]) -> list[int]:
+    """Indexes of few rows that hold, between them, every pair of values that any row holds. A row is its (name, value)
+    pairs; one with a single value is its own pair."""
+    wanted = [set(combinations(row, 2)) or set(row) for row in rows]
+    missing = set().union(*wanted)
+    found = []
+    while missing:
+        best = max(range(len(rows)), key=lambda index: (len(wanted[index] & missing), -index))
+        found.append(best)
+        missing -= wanted[best]
+    return sorted(found)
+
+
+def left_out(items: list[Any]) -> list[Any]:
+    """Tests that a short run leaves to the long one: rows of a table whose every pair other rows hold."""
+    tables = defaultdict(list)
+    for item in () if EVERY else items:
+        if hasattr(item, "callspec"):
+            marker = item.get_closest_marker("table")
+            tables[marker.args[0] if marker else item.nodeid.partition("[")[0]].append(item)
+    found = []
+    for table in tables.values():
+        if len(table) > SMALL:
+            kept = {id(table[index]) for index in chosen([_row(item) for item in table])}
+            found += [item for item in table if id(item) not in kept]
+    return found
+
+
+def _row(item: Any) -> list[tuple[str, str]]:
+    row = [("file", item.nodeid.partition("::")[0])]
+    for name, value in item.callspec.params.items():
+        axes = getattr(value, "axes", None)
+        row += [(key, repr(part)) for key, part in (axes.items() if axes else [(name, value)])]
+    return row
