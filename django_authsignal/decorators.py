@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required as django_login_requir
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views import View
+from django.views.generic.edit import DeletionMixin, ProcessFormView
 
 from . import enforcement, steps
 from .client import ConfigurationError
@@ -91,6 +92,7 @@ def marked(view: Guarded, requirement: Requirement) -> Guarded:
     if isinstance(view, tuple):
         included = replace(requirement, by="include")
         return guarded_urls(view, lambda one: marked(one, included))
+    requirement = _with_twins(view, requirement)
     for guard in (rest_framework_guard, ninja_guard):
         by_framework = guard(view, requirement)
         if by_framework is not None:
@@ -128,6 +130,17 @@ def marked(view: Guarded, requirement: Requirement) -> Guarded:
     return made  # type: ignore[no-any-return]
 
 
+def _with_twins(view: Any, requirement: Requirement) -> Requirement:
+    """The requirement, asked for by every method by which Django's own views do the same: a form's PUT is its POST,
+    and a deletion's DELETE, too. Whoever lists one must not leave the other open."""
+    methods, cls = requirement.methods, getattr(view, "view_class", None)
+    if methods is None or not isinstance(cls, type):
+        return requirement
+    twins = {"POST", "PUT"} if issubclass(cls, ProcessFormView) else set()
+    twins |= {"POST", "DELETE"} if issubclass(cls, DeletionMixin) else set()
+    return replace(requirement, methods=methods | twins) if methods & twins else requirement
+
+
 def _private(request: HttpRequest, response: Any) -> Any:
     """What a pass let through, kept out of every cache: one between this and the middleware would give it to others."""
     if isinstance(response, HttpResponseBase):
@@ -150,14 +163,13 @@ def _in_event_loop() -> bool:
 
 
 def _request(first: Any, args: tuple[Any, ...]) -> HttpRequest:
-    if isinstance(first, HttpRequest):
-        return first
-    if args and isinstance(args[0], HttpRequest):
-        return args[0]
-    wrapped = getattr(first, "_request", None)  # a REST framework's, below @api_view
-    if isinstance(wrapped, HttpRequest):
-        adopt(first, wrapped)
-        return wrapped
+    for one in (first, *args[:1]):  # a function's request, or, behind `self`, a method's
+        if isinstance(one, HttpRequest):
+            return one
+        wrapped = getattr(one, "_request", None)  # a REST framework's, below @api_view
+        if isinstance(wrapped, HttpRequest):
+            adopt(one, wrapped)
+            return wrapped
     raise ConfigurationError(
         "challenge_required was put on something that is not a view. On a method of a class-based view use "
         '@method_decorator(challenge_required("…"), name="dispatch") or ChallengeRequiredMixin.'

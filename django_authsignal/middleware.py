@@ -15,8 +15,8 @@ from .decision import AuthsignalInterrupt
 from .decorators import SIGNED_IN
 from .guards import requirements_of, take_over
 
-# Packages and their classes that sign out, by name: what is not installed is not missed.
-SIGN_OUTS = {("django", "LogoutView"), ("allauth", "LogoutView"), ("dj_rest_auth", "LogoutView")}
+# Packages and their classes that sign out, by name: what is not installed is not missed. allauth marks its own.
+SIGN_OUTS = {("django", "LogoutView"), ("dj_rest_auth", "LogoutView")}
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
 
@@ -143,7 +143,7 @@ def _is_left_alone(request: HttpRequest, view: Callable[..., Any]) -> bool:
 
 
 def _signs_out(match: ResolverMatch | None, view: Callable[..., Any]) -> bool:
-    """True for what ends a session: Django's, any admin's, allauth's, dj-rest-auth's."""
+    """True for what ends a session: Django's, any admin's, dj-rest-auth's."""
     if match is not None and "admin" in match.app_names and match.url_name == "logout":
         return True
     cls = getattr(view, "view_class", None) or getattr(view, "cls", None)

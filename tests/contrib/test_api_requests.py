@@ -26,12 +26,13 @@ from rest_framework.serializers import ModelSerializer
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.versioning import AcceptHeaderVersioning
 from rest_framework.views import APIView
-from rest_framework.viewsets import ModelViewSet
+from rest_framework.viewsets import ModelViewSet, ViewSet
 
 from django_authsignal import mixins
 from django_authsignal.client import ConfigurationError
 from django_authsignal.compat import OTPRequiredMixin, SudoMixin
 from django_authsignal.contrib.rest_framework import ChallengeRequiredMixin
+from django_authsignal.decorators import challenge_required
 from django_authsignal.mixins import LoginRequiredMixin
 from tests.contrib.conftest import ApiClient
 from tests.project.urls import urlpatterns as project
@@ -143,6 +144,30 @@ class GroupViews(ChallengeRequiredMixin, ModelViewSet):
         return Response("thawed")
 
 
+class OnAMethod(ByToken):
+    @challenge_required("withdrawFunds")
+    def post(self, request):
+        return Response("done")
+
+    @method_decorator(challenge_required("withdrawFunds"))
+    def put(self, request):
+        return Response("done")
+
+
+class OnAnAction(ViewSet):
+    authentication_classes = [TokenAuthentication]
+
+    @challenge_required("withdrawFunds")
+    @action(detail=False, methods=["post"])
+    def outside(self, request):
+        return Response("done")
+
+    @action(detail=False, methods=["post"])
+    @challenge_required("withdrawFunds")
+    def inside(self, request):
+        return Response("done")
+
+
 class Updates(GroupViews):
     challenge_action = ""
     challenge_actions = {"update": "withdrawFunds"}
@@ -225,6 +250,7 @@ class Cached(OnlyGet):
 router = DefaultRouter()
 router.register("groups", GroupViews)
 router.register("updates", Updates, basename="update")
+router.register("on-an-action", OnAnAction, basename="on-an-action")
 router.register("updates-whole", UpdatesWhole, basename="update-whole")
 
 urlpatterns = [
@@ -241,6 +267,7 @@ urlpatterns = [
     path("once-to-see/", OnceToSee.as_view()),
     path("only-delete/", OnlyDelete.as_view()),
     path("overridden/", Overridden.as_view()),
+    path("on-a-method/", OnAMethod.as_view()),
     path("xml/", InXml.as_view()),
     path("throttled/", Throttled.as_view()),
     path("versioned/", Versioned.as_view()),
@@ -487,6 +514,19 @@ def test_the_mixin_for_djangos_views_names_the_frameworks():
     made = type("Made", (mixins.ChallengeRequiredMixin, APIView), {"challenge_action": "withdrawFunds"})
     with pytest.raises(ConfigurationError, match=r"Made is a view of Django REST framework.*contrib\.rest_framework"):
         made.as_view()
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/on-a-method/", "post"),
+        ("/on-a-method/", "put"),
+        ("/on-an-action/outside/", "post"),
+        ("/on-an-action/inside/", "post"),
+    ],
+)
+def test_the_decorator_stands_on_single_methods_and_actions_too(sender, path, method):
+    assert sender.prove_saying(path, method=method).json() == "done"
 
 
 def test_what_is_asked_of_an_update_is_asked_of_a_part_of_one(sender):

@@ -6,7 +6,9 @@ from functools import wraps
 
 import pytest
 from asgiref.sync import iscoroutinefunction
+from django import forms
 from django.contrib.auth import decorators as auth
+from django.contrib.auth import get_user_model
 from django.contrib.auth.mixins import LoginRequiredMixin as DjangoLoginRequiredMixin
 from django.contrib.auth.models import Permission
 from django.db import transaction
@@ -16,6 +18,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators import cache, clickjacking, common, csrf, gzip, http, vary
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.generic import DeleteView, FormView
 
 from django_authsignal.client import ConfigurationError
 from django_authsignal.compat import otp_required, sudo_required
@@ -322,3 +325,24 @@ def test_visitors_of_a_class_are_sent_to_sign_in(served, way_in, db, name):
 def test_a_class_by_itself_is_refused_at_import_with_the_fix(decorator):
     with pytest.raises(ConfigurationError, match="method_decorator"):
         decorator(type("Plain", (View,), {}))
+
+
+class Form(FormView):
+    form_class, template_name, success_url = forms.Form, "admin/login.html", "/done/"
+
+
+class Deletion(DeleteView):
+    queryset, success_url = get_user_model().objects.none(), "/done/"
+
+
+TWINS = [(Form, "POST", "put"), (Form, "PUT", "post"), (Deletion, "POST", "delete"), (Deletion, "DELETE", "post")]
+
+
+@pytest.mark.parametrize(("base", "listed", "twin"), TWINS)
+def test_methods_by_which_djangos_views_do_the_same_are_asked_together(served, signed_in, ada, base, listed, twin):
+    for made in (
+        mixed_in(base, challenge_methods=[listed]),
+        challenge_required("withdrawFunds", methods=[listed])(base.as_view()),
+    ):
+        served(made)
+        assert getattr(signed_in(ada), twin)("/here/").status_code == 403

@@ -1,5 +1,7 @@
 """SignInChallengeMiddleware: a session that was logged in by any other way is asked for its proof."""
 
+import types
+
 import pytest
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
@@ -96,6 +98,15 @@ def test_signing_out_is_always_possible(half_way, ada, address):
     ada.is_staff = True  # whom the admin does not know, it does not sign out
     ada.save()
     half_way.post(address)
+    assert half_way.user_pk is None
+
+
+def test_so_it_is_by_dj_rest_auth(half_way, settings):
+    views = pytest.importorskip("dj_rest_auth.views")
+    urlconf = types.ModuleType("rest")
+    urlconf.urlpatterns = [path("rest/bye/", views.LogoutView.as_view()), *project]
+    settings.ROOT_URLCONF = urlconf
+    half_way.fetch("/rest/bye/", "post")
     assert half_way.user_pk is None
 
 
