@@ -6,7 +6,8 @@ from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from .conf import get_settings
+from .client import ConfigurationError
+from .conf import get_settings, origin_fault
 
 MAX_LENGTH = 2048  # characters of a return address
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -21,6 +22,9 @@ def public_origin(request: HttpRequest) -> str:
     configured = get_settings().PUBLIC_BASE_URL
     if callable(configured):
         configured = configured(request)
+        fault = origin_fault(configured)
+        if fault:
+            raise ConfigurationError(f"PUBLIC_BASE_URL is a callable, and what it gave {fault[0]} {fault[1]}")
     own = f"{request.scheme}://{request.get_host()}" if not isinstance(configured, str) else ""
     if not configured:
         return own

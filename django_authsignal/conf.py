@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from asgiref.sync import iscoroutinefunction
 from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
@@ -252,18 +253,27 @@ def _fault(key: Any, value: Any) -> tuple[str, str] | None:
         if value in allowed or (value is None and key in ("ON_ALLOW", "UNENROLLED")):
             return None
         if key == "ENFORCE":
-            return None if _importable(value) else (f"is {value!r}.", f"Use one of {allowed} or a callable.")
+            ok = _importable(value)
+            return _async_fault(value) if ok else (f"is {value!r}.", f"Use one of {allowed} or a callable.")
         return f"is {value!r}.", f"Use one of {allowed}."
     if key in NUMBERS:
         return _number_fault(key, value)
     if key in DOTTED_KEYS or key == "CUSTOM":
         ok = value is None or _importable(value)
-        return None if ok else (f"cannot be imported: {value!r}.", "Use a dotted path to a callable.")
+        return _async_fault(value) if ok else (f"cannot be imported: {value!r}.", "Use a dotted path to a callable.")
     if key in LISTS or (key == "COVERAGE_IGNORE" and not isinstance(value, Mapping)):
         return _list_fault(key, value)
     if key == "COVERAGE_IGNORE" and not all(isinstance(item, str) for pair in value.items() for item in pair):
         return "holds something that is not a string.", "Map each view to the reason why it asks nothing."
     return _plain_fault(key, value)
+
+
+def _async_fault(value: Any) -> tuple[str, str] | None:
+    # What it returns would be awaited by nobody, and count as no answer at all.
+    made = resolve(value)
+    if not (iscoroutinefunction(made) or iscoroutinefunction(getattr(made, "__call__", None))):  # noqa: B004
+        return None
+    return f"is async: {value!r}.", "Use a plain function; it may call async code by async_to_sync."
 
 
 def _number_fault(key: str, value: Any) -> tuple[str, str] | None:
@@ -399,7 +409,12 @@ def resolve(value: Any) -> Any:
 def option(name: str, request: HttpRequest) -> str:
     """One of API_SECRET_KEY, TENANT_ID, API_URL for this request: the value, or what the callable says."""
     value = getattr(get_settings(), name)
-    return cast("str", value(request) if callable(value) else value)
+    if not callable(value):
+        return cast("str", value)
+    said = value(request)
+    if not isinstance(said, str):
+        raise ConfigurationError(f"{name} is a callable, and gave a {type(said).__name__}. Return a string.")
+    return said
 
 
 NO_KEY = "no key"  # what a transport of the tests is given by a project that has none; it never leaves the process

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -167,5 +168,7 @@ def track_attributes(request: HttpRequest, user: AbstractBaseUser, action: str) 
     `phone_number` of TRACK_ATTRIBUTES counts as verified.
     """
     read = resolve(get_settings().TRACK_ATTRIBUTES)
-    told: dict[str, Any] = dict(read(request, user, action) or {}) if read else {}
-    return told | contact.for_track(user)
+    told = (read(request, user, action) or {}) if read else {}
+    if not isinstance(told, Mapping):
+        raise ConfigurationError(f"TRACK_ATTRIBUTES gave a {type(told).__name__}. Return a dict.")
+    return dict(told) | contact.for_track(user)

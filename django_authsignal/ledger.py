@@ -1,5 +1,6 @@
 """Writing down: rows of the ledger, the passes and open challenges that go with them, and who is told."""
 
+import inspect
 import ipaddress
 import logging
 import uuid
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from . import addresses, browser, channel, session, signals
 from .binding import Bound, request_scope
-from .client import AuthsignalError, ConfigurationError, Unreachable
+from .client import AuthsignalError, Client, ConfigurationError, Unreachable
 from .client.types import State
 from .conf import option
 from .decision import Decision, Question, Verdict
@@ -31,6 +32,7 @@ USER_AGENT_LENGTH = 512
 MAX_CUSTOM = 65_536  # characters of all that is to be proved
 # What a proof is checked by, where it comes back to, and what lets somebody add authenticators without a challenge.
 GATES_OWN = {"user_id", "action", "idempotency_key", "redirect_url", "scope", "redirect_to_settings"}
+TRACKED = inspect.signature(Client.track).parameters.keys() - {"self"}
 REPEAT_AGE = 60  # seconds in which a request that was released comes again
 MAX_REPEATS = 3  # releases of one request that may wait at once: two tabs do that, a loop does more
 
@@ -104,6 +106,12 @@ def track_call(request: HttpRequest, question: Question, row: Challenge) -> dict
     if GATES_OWN & theirs.keys():
         named = ", ".join(sorted(GATES_OWN & theirs.keys()))
         raise ConfigurationError(f"TRACK_ATTRIBUTES gave {named}, which the gate sets by itself. Leave it out.")
+    unknown = sorted(theirs.keys() - TRACKED)
+    if unknown:
+        raise ConfigurationError(
+            f"TRACK_ATTRIBUTES gave {', '.join(map(str, unknown))}, which track does not take. It takes "
+            f"{', '.join(sorted(TRACKED - GATES_OWN))}; what is your own goes into custom."
+        )
     # What is to be proved is told as it is, whatever else is told.
     custom = {**(theirs.get("custom") or {}), **question.bound.custom}
     size = len(repr(custom))

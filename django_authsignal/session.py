@@ -17,6 +17,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from . import browser, channel
+from .client import ConfigurationError
 from .conf import option
 from .identity import fingerprint, same
 from .policy import Policy
@@ -98,6 +99,11 @@ def _part(request: HttpRequest, name: str) -> dict[str, Any]:
 
 
 def _write(request: HttpRequest, **changes: Any) -> None:
+    if not hasattr(request, "session"):
+        raise ConfigurationError(
+            "The request has no session, so no proof can be kept. Put SessionMiddleware in front of "
+            "AuthsignalMiddleware; in tests use Django's test client, not RequestFactory."
+        )
     request.session[KEY] = {**_store(request), **changes}
 
 

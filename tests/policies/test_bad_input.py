@@ -9,6 +9,11 @@ from django_authsignal.policy import get_policy
 
 pytestmark = pytest.mark.django_db  # Django's own checks ask the database, from 6.1 on
 
+
+async def answers_later(*args):
+    return "off"
+
+
 FAULTS = {
     "an action code that Authsignal would not take": ({"ACTIONS": {"with draw": {}}}, "['with draw']", "letters"),
     "one that is too long": ({"ACTIONS": {"a" * 65: {}}}, "a" * 65, "1 to 64"),
@@ -28,6 +33,8 @@ FAULTS = {
         "dotted path",
     ),
     "a CLIENT_IP that cannot be imported": ({"CLIENT_IP": "no.such"}, "CLIENT_IP", "dotted path"),
+    "an ENFORCE that is async": ({"ENFORCE": f"{__name__}.answers_later"}, "ENFORCE", "plain function"),
+    "a USER_ID that is async": ({"USER_ID": f"{__name__}.answers_later"}, "USER_ID", "plain function"),
     "an excuse without words": ({"COVERAGE_IGNORE": {"/x/": 1}}, "COVERAGE_IGNORE", "reason"),
     "a policy that is no dict": ({"ACTIONS": {"pay": 300}}, "['pay']", "MAX_AGE"),
 }
@@ -54,3 +61,26 @@ def test_and_an_error_where_it_is_first_read(settings, written, place, fix):
 def test_a_decorator_with_a_code_that_does_not_fit_is_an_error_at_import(code):
     with pytest.raises(ConfigurationError, match="not an action code"):
         challenge_required(code)(lambda request: None)
+
+
+GIVEN = {
+    "a key that is none": ({"API_SECRET_KEY": lambda request: None}, "API_SECRET_KEY is a callable.* Return a string"),
+    "a tenant that is none": ({"TENANT_ID": lambda request: 7}, "TENANT_ID is a callable.* Return a string"),
+    "an origin that is none": ({"PUBLIC_BASE_URL": lambda request: "javascript:x"}, "what it gave .* Write an origin"),
+    "an attribute that nobody knows": ({"TRACK_ATTRIBUTES": lambda *args: {"colour": 1}}, "gave colour.* custom"),
+    "attributes that are none": ({"TRACK_ATTRIBUTES": lambda *args: 7}, "gave a int. Return a dict"),
+}
+
+
+@pytest.mark.parametrize(("written", "words"), GIVEN.values(), ids=GIVEN)
+def test_what_a_callable_gives_wrongly_is_an_error_that_names_it(adas, settings, written, words):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, **written}
+    with pytest.raises(ConfigurationError, match=words):
+        adas.get("/withdraw/")
+
+
+def test_a_request_without_a_session_is_an_error_that_says_so(rf, ada, authsignal):
+    request = rf.get("/withdraw/")
+    request.user = ada
+    with pytest.raises(ConfigurationError, match=r"no session.* SessionMiddleware"):
+        challenge_required("withdrawFunds")(lambda request: None)(request)
