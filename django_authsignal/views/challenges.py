@@ -242,11 +242,12 @@ def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
 
 @require_GET
 def status(request: HttpRequest) -> HttpResponse:
-    """GET ?action=…&maxAge=…: will this user be asked for it now, and how long does their pass last? No network.
+    """GET ?action=…&maxAge=…&path=…: will this user be asked for it now, and how long does their pass last? No network.
 
-    `asked` False without `passed`: ENFORCE stops nobody. What Authsignal would say, an ALLOW or a BLOCK, is not known.
+    `path` is the page it is about, for an ENFORCE or CUSTOM that looks at it. `asked` False without `passed`: ENFORCE
+    stops nobody. What Authsignal would say, an ALLOW or a BLOCK, is not known.
     """
-    action, max_age = request.GET.get("action", ""), request.GET.get("maxAge")
+    action, max_age, path = request.GET.get("action", ""), request.GET.get("maxAge"), request.GET.get("path")
     if action not in known_actions():
         return bad(request, "Unknown action. Ask for one that AUTHSIGNAL['ACTIONS'] lists.")
     if max_age is not None and not (max_age.isascii() and max_age.isdigit() and len(max_age) < 11):
@@ -254,15 +255,16 @@ def status(request: HttpRequest) -> HttpResponse:
     try:
         policy = enforcement.policy_of(action, max_age=None if max_age is None else int(max_age))
         user = enforcement.signed_in_user(request)
-        question = None if user is None else enforcement.question_for(request, user, policy)
+        page = request if path is None else ahead.imagined(request, {"method": "GET", "path": path})
+        question = None if user is None else enforcement.question_for(page, user, policy)
     except (ConfigurationError, BadRequest) as exc:
         return bad(request, str(exc))
     passed, asked = False, True
     left: int | None = 0
     if question is not None:
-        passed = flow.peek(request, question.user, policy, question.bound)
-        left = flow.seconds_left(request, question.user, policy, question.bound) if passed else 0
-        asked = not passed and observing.enforcement(request, question.user, policy) == "on"
+        passed = flow.peek(page, question.user, policy, question.bound)
+        left = flow.seconds_left(page, question.user, policy, question.bound) if passed else 0
+        asked = not passed and observing.enforcement(page, question.user, policy) == "on"
     told = {"action": action, "signedIn": question is not None, "passed": passed, "asked": asked}
     return as_json(request, {**told, "secondsLeft": left, "open": _open(request, action)})
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from django_authsignal import rollout
 from django_authsignal.models import Challenge
 from tests.conftest import newest
 
@@ -86,6 +87,20 @@ def test_where_nobody_is_stopped_nobody_is_asked(adas, configured, enforce):
     assert (found["passed"], found["asked"]) == (False, False)
 
 
+def test_a_rule_by_place_is_asked_about_the_page_that_is_named(adas, configured):
+    configured(ENFORCE=rollout.paths("/withdraw"))
+    assert told(adas)["asked"] is False
+    assert told(adas, path="/withdraw/?page=2")["asked"] is True
+    assert told(adas, path="/home/")["asked"] is False
+
+
+def test_values_that_depend_on_the_page_are_those_of_the_page_that_is_named(adas, configured):
+    configured(ACTIONS={"withdrawFunds": {"CUSTOM": lambda request: {"from": request.GET.get("from", "")}}})
+    adas.step_up("/withdraw/?from=savings")
+    assert told(adas, path="/withdraw/?from=savings")["passed"] is True
+    assert told(adas, path="/withdraw/?from=other")["passed"] is False
+
+
 def test_somebody_anonymous_is_told_to_sign_in_first(browser):
     found = told(browser)
     assert (found["signedIn"], found["passed"], found["asked"], found["secondsLeft"]) == (False, False, True, 0)
@@ -109,6 +124,9 @@ def test_asking_begins_nothing_and_calls_nobody(adas, authsignal):
         {"action": "withdrawFunds", "maxAge": "²"},
         {"action": "withdrawFunds", "maxAge": "9" * 5000},
         {"action": "signIn", "maxAge": "0"},
+        {"action": "withdrawFunds", "path": ""},
+        {"action": "withdrawFunds", "path": "//evil.example/"},
+        {"action": "withdrawFunds", "path": "/nowhere/"},
     ],
 )
 def test_what_makes_no_sense_is_a_400_that_says_why(adas, query):
