@@ -317,7 +317,10 @@ def check_deadline(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _enrolls(settings: Settings, action: str) -> bool:
-    rule = settings.ACTIONS.get(action, {}).get("UNENROLLED", settings.UNENROLLED)
+    own = settings.ACTIONS.get(action, {})
+    if action == settings.SIGN_IN_ACTION and own.get("ENFORCE", settings.ENFORCE) == "observe":
+        return False  # nobody is asked, and so nobody is offered to set one up
+    rule = own.get("UNENROLLED", settings.UNENROLLED)
     return (rule or ("enroll" if action == settings.SIGN_IN_ACTION else "deny")) in ("enroll", "email")
 
 

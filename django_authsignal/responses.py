@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render, resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, resolve, reverse
 from django.utils.cache import patch_vary_headers
 
 from . import addresses, browser, channel, resend
@@ -112,8 +112,21 @@ def go(request: HttpRequest, url: str, *, kind: type[HttpResponseRedirect] = Pag
 
 def page(request: HttpRequest, name: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """One of the templates `authsignal/<name>.html`."""
-    full = {"label": "", "action": "", "return_to": "", "home": "/", **context}
+    full = {"label": "", "action": "", "return_to": "", **context}
+    full.setdefault("home", start_page(request, full["action"]))
     return protect(request, render(request, f"authsignal/{name}.html", full, status=status))
+
+
+def start_page(request: HttpRequest, action: str = "") -> str:
+    """Where somebody who was stopped may go instead: in an admin its index, unless it asks for this action as well;
+    else the site's own start page."""
+    match = request.resolver_match
+    if match is None or "admin" not in match.app_names:
+        return get_script_prefix()
+    index = reverse("admin:index", current_app=match.namespace)
+    view = resolve(f"/{index.removeprefix(get_script_prefix())}").func
+    asked = {one.policy().action for one in getattr(view, "authsignal_requirements", ())}
+    return get_script_prefix() if action in asked else index
 
 
 def decided(request: HttpRequest, name: str, decision: Decision, *, status: int, **context: Any) -> HttpResponse:
@@ -155,7 +168,8 @@ def _waiting_page(request: HttpRequest, decision: Decision, state: str, *, statu
     kept = resend.keep(request, decision.resend)
     # "Not now" must not lead to the page that would ask again at once.
     here = decision.return_to.partition("?")[0] == request.path
-    context: dict[str, Any] = {"leave_url": "/" if here else decision.return_to, "kept": kept, "state": state}
+    leave_url = start_page(request, decision.action) if here else decision.return_to
+    context: dict[str, Any] = {"leave_url": leave_url, "kept": kept, "state": state}
     path = challenge_path(decision) if decision.challenge_id and state == "challenge" else ""
     if kept.refused:
         return decided(request, "again", decision, status=status, url=path, refused=kept.refused, **context)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -50,9 +51,19 @@ class Report:
         return tuple(door for door in self.doors if door.fault)
 
     @property
+    def misspelt(self) -> dict[str, str]:
+        """Actions that are asked and not declared, and the declared one that nothing asks and is spelt almost alike.
+
+        What it says of age and methods then counts for nothing.
+        """
+        found = {name: get_close_matches(name, self.unused, n=1, cutoff=0.8) for name in self.unknown}
+        return {name: close[0] for name, close in found.items() if close}
+
+    @property
     def fails(self) -> bool:
-        """True when a build should stop: a sensitive-looking door asks nothing, or one could not be read."""
-        return bool(self.gaps or self.faults)
+        """True when a build should stop: a sensitive-looking door asks nothing, or one could not be read, or asks for
+        an action that is misspelt."""
+        return bool(self.gaps or self.faults or self.misspelt)
 
 
 def read(urlconf: Any = None) -> Report:

@@ -193,7 +193,7 @@ def _way_out(request: HttpRequest, row: Challenge) -> str:
     """Where "Not now" leads. Not to the page that asked: it would ask again at once, and nobody could leave."""
     if row.signs_in:
         return responses.sign_in_url()
-    return "/" if row.return_to == row.path else addresses.local(request, row.return_to)
+    return responses.start_page(request) if row.return_to == row.path else addresses.local(request, row.return_to)
 
 
 def _closed_reason(row: Challenge) -> str:

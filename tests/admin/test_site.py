@@ -181,6 +181,20 @@ def test_admin_view_asks_wherever_it_is_used(half, asked, settings, page):
     assert asked() == ["signIn"]
 
 
+@pytest.mark.parametrize("site", ["stock", "guarded"])
+def test_not_now_leads_to_the_admins_index(at_work, group, site):
+    where = f"/{site}/auth/group/{group.pk}/delete/"
+    page = at_work.post(where, {"post": "yes"}, headers={"Referer": f"http://testserver{where}"})
+    assert page.context["leave_url"] == f"/{site}/"
+    assert at_work.get(f"/{site}/").status_code == 200
+
+
+def test_but_not_where_the_index_asks_for_the_same(half):
+    where = "/guarded/password_change/"
+    page = half.post(where, headers={"Referer": f"http://testserver{where}"})
+    assert page.context["leave_url"] == "/"
+
+
 def test_the_mixin_after_the_site_is_an_error():
     with pytest.raises(ConfigurationError, match="before AdminSite"):
         type("Wrong", (admin.AdminSite, AuthsignalAdminSiteMixin), {})

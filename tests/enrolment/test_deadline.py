@@ -467,6 +467,13 @@ def test_a_deadline_that_ends_in_a_closed_page_is_a_warning(settings):
     assert found() == []
 
 
+def test_a_sign_in_that_is_only_observed_offers_no_way_either(settings):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ENFORCE": "observe"}
+    assert found() == ["authsignal.W021"]
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"signIn": {"ENFORCE": "on"}}}
+    assert found() == []
+
+
 def test_a_template_is_told_what_is_due(desk, settings, rf):
     from django.template import engines
 

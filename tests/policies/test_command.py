@@ -1,13 +1,16 @@
 """`manage.py authsignal_policies`: its three lists, its two forms, and how it ends."""
 
 import json
+import types
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import path
 from django.utils import timezone
 
+from django_authsignal.decorators import challenge_required
 from django_authsignal.models import Challenge, Kind, Status
 
 pytestmark = [pytest.mark.urls("tests.policies.urls"), pytest.mark.usefixtures("authsignal")]
@@ -72,6 +75,20 @@ def test_a_build_fails_only_when_asked_to():
 @pytest.mark.urls("tests.policies.small_urls")
 def test_a_build_of_a_covered_project_passes(settings):
     assert "none that looks sensitive asks nothing" in run("--coverage", "--fail")
+
+
+@pytest.mark.urls("tests.policies.small_urls")
+def test_a_build_fails_for_an_action_that_is_spelt_in_two_ways(settings):
+    urlconf = types.ModuleType("two_ways")
+    urlconf.urlpatterns = [path("pay/", challenge_required("settleMandtae")(lambda request: None))]
+    settings.ROOT_URLCONF = urlconf
+    settings.AUTHSIGNAL = {"ACTIONS": {"settleMandate": {"METHODS": ["PASSKEY"]}}}
+    assert "asked, but not in ACTIONS: settleMandtae. The defaults count; did you mean 'settleMandate'?" in run(
+        "--coverage"
+    )
+    assert json.loads(run("--coverage", "--format", "json"))["misspelt"] == {"settleMandtae": "settleMandate"}
+    with pytest.raises(CommandError, match="spelt in two ways"):
+        run("--coverage", "--fail")
 
 
 @pytest.mark.parametrize(

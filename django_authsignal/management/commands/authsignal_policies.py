@@ -79,7 +79,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{asked} doors ask for a proof, {left}.")
             self._say_notes(report)
         if options["fail"] and report.fails:
-            raise CommandError("There are doors without a policy.", returncode=1)
+            without = report.gaps or report.faults
+            raise CommandError(
+                "There are doors without a policy." if without else "An action is spelt in two ways.", returncode=1
+            )
 
     def _say_gap(self, gap: Gap) -> None:
         for view, doors in groupby(gap.doors, key=lambda door: door.view):
@@ -94,7 +97,9 @@ class Command(BaseCommand):
         for door in report.faults:
             self.stdout.write(f"cannot be read: {door.url} {door.view} {door.fault}".replace("  ", " "))
         for name in report.unknown:
-            self.stdout.write(f"asked, but not in ACTIONS: {name}. The defaults count; is it spelt right?")
+            meant = report.misspelt.get(name)
+            ask = f"did you mean {meant!r}?" if meant else "is it spelt right?"
+            self.stdout.write(f"asked, but not in ACTIONS: {name}. The defaults count; {ask}")
         for name in report.unused:
             self.stdout.write(f"in ACTIONS, but asked nowhere: {name}")
         for key in report.ignored_in_vain:
@@ -193,5 +198,6 @@ def _notes(report: Report) -> dict[str, Any]:
         "faults": [{"url": door.url, "view": door.view, "fault": door.fault} for door in report.faults],
         "unused": report.unused,
         "unknown": report.unknown,
+        "misspelt": report.misspelt,
         "ignored_in_vain": report.ignored_in_vain,
     }
