@@ -13,6 +13,7 @@ from uuid import UUID
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.http.request import RawPostDataException
+from django.utils.datastructures import MultiValueDictKeyError
 
 from .identity import digest
 from .policy import Policy
@@ -72,18 +73,22 @@ def request_scope(request: HttpRequest, *parts: str) -> str:
 
 def _bound_values(request: HttpRequest, policy: Policy) -> dict[str, Any]:
     if callable(policy.bind):
-        return dict(policy.bind(request))
+        try:
+            return dict(policy.bind(request))
+        except MultiValueDictKeyError as exc:  # request.POST["amount"], and it is not there
+            raise UnreadableFields(f"{policy.action} needs the field {exc}. Send it.") from exc
     if not policy.bind:
         return {}
     if request.method in SAFE_METHODS:
         return {name: _single(request.GET.getlist(name), name) for name in policy.bind}
-    if request.content_type in FORM_TYPES:
+    # Django reads the form of a POST alone, REST framework those of PUT and PATCH too.
+    if request.content_type in FORM_TYPES and (request.method == "POST" or request.POST):
         return {name: _single(request.POST.getlist(name), name) for name in policy.bind}
     if request.content_type == "application/json" or str(request.content_type).endswith("+json"):
         document = _json(request)
         return {name: _dotted(document, name) for name in policy.bind}
     raise UnreadableFields(
-        f"{policy.action} needs {', '.join(policy.bind)} as form fields or JSON. Send one of the two."
+        f"{policy.action} needs {', '.join(policy.bind)} as JSON, or as the fields of a form, by POST. Send either."
     )
 
 

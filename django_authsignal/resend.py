@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext
 
 from .binding import FORM_TYPES
@@ -37,6 +38,7 @@ class Field:
     label: str = ""
     file: bool = False
     many: bool = False
+    needed: bool = False  # it came with something in it, and must not go without
 
     def __repr__(self) -> str:
         return f"<Field {self.name!r}>"  # values never reach a log
@@ -74,15 +76,22 @@ def keep(request: HttpRequest, resend: Sequence[str] | None = None) -> Kept:
         if not _sends_the_same(name, values):
             return Kept(refused=gettext("It holds characters that this page could not send the same again."))
         if _is_secret(name, secret, resend):
-            fields.append(Field(name, label=words(name) or name, many=len(values) > 1))
+            # A box for what is not shown has one line, and holds one value.
+            many = len(values) > 1 or any("\n" in str(value) for value in values)
+            fields.append(Field(name, label=words(name) or name, many=many, needed=any(values)))
         else:
             fields += [Field(name, str(value)) for value in values]
     for name, files in request.FILES.lists():
-        fields.append(Field(name, label=words(name) or name, file=True, many=len(files) > 1))
-    kept = Kept(tuple(fields), request.get_full_path(), str(request.content_type))
+        fields.append(Field(name, label=words(name) or name, file=True, many=len(files) > 1, needed=True))
+    kept = Kept(tuple(fields), own_address(request), str(request.content_type))
     if len(kept.again) > MAX_AGAIN or any(one.many and not one.file for one in kept.again):
         return Kept(refused=gettext("It holds fields that are never shown again, such as passwords or card numbers."))
     return kept
+
+
+def own_address(request: HttpRequest) -> str:
+    """This request's own address, as a link that stays on this site: a path can begin like `//evil`."""
+    return escape_leading_slashes(request.get_full_path())
 
 
 def _sends_the_same(name: str, values: Sequence[Any]) -> bool:

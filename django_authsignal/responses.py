@@ -254,7 +254,7 @@ def _repeat(request: HttpRequest) -> HttpResponse:
         return problem(request, Decision(Verdict.NOT_STARTED, ""))
     kind = HttpResponseRedirect if request.method in SAFE_METHODS else RepeatRedirect
     # Not no-referrer: by the Fetch standard the POST that comes again would say Origin: null, and Django refuse it.
-    return protect(request, kind(request.get_full_path()))
+    return protect(request, kind(resend.own_address(request)))
 
 
 # HTMX, fetch, API clients

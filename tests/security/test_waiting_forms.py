@@ -1,6 +1,7 @@
 """A stopped form, attacked: who may send it again, what of it is shown, and where none of it rests."""
 
 import logging
+import re
 
 import pytest
 from django.contrib.auth.decorators import permission_required
@@ -8,9 +9,12 @@ from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.http import HttpResponse
+from django.test import RequestFactory
 from django.urls import path
 from django.views.decorators.debug import sensitive_post_parameters
 
+from django_authsignal import responses
+from django_authsignal.decision import Decision, Verdict
 from django_authsignal.decorators import challenge_required
 from django_authsignal.models import Challenge
 from tests.conftest import newest
@@ -22,7 +26,7 @@ done = []
 
 
 @challenge_required("withdrawFunds")
-def act(request):
+def act(request, anything=""):
     done.append(request.POST.dict())
     return HttpResponse("done")
 
@@ -41,7 +45,20 @@ def marked(request):
     return HttpResponse("done")
 
 
-urlpatterns = [*project, path("act/", act), path("permitted/", permitted), path("marked/", marked)]
+@challenge_required("withdrawFunds", bind=lambda request: {"amount": request.POST["amount"]})
+def bound_by_code(request):
+    done.append(request.POST.dict())
+    return HttpResponse("done")
+
+
+urlpatterns = [
+    *project,
+    path("act/", act),
+    path("permitted/", permitted),
+    path("marked/", marked),
+    path("bound-by-code/", bound_by_code),
+    path("<path:anything>", act, name="anything"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +140,48 @@ def test_nothing_of_a_body_rests_in_session_cache_ledger_or_log(customer, caplog
     resting = [repr(session.get_decoded()) for session in Session.objects.all()]
     resting += [repr(vars(row)) for row in Challenge.objects.all()] + [caplog.text] + written
     assert not any(value in text for text in resting for value in ("731", "Zoë of", "hunter2"))
+
+
+def test_a_form_of_an_address_that_looks_like_another_site_stays_here(customer):
+    page = customer.post("////evil.example/pay/", SENT)  # the test client takes the first two away
+    assert page.status_code == 403
+    assert re.findall(r'<form[^>]* action="([^"]*)"', page.content.decode()) == ["/%2Fevil.example/pay/"]
+
+
+def test_a_request_that_comes_again_is_sent_to_no_other_site(customer, authsignal, settings):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"ON_ALLOW": "pass"}}}
+    request = RequestFactory().post("/", SENT)
+    request.path = request.path_info = "//evil.example/pay/"
+    request.COOKIES = {name: one.value for name, one in customer.cookies.items()}
+    answer = responses.respond(request, Decision(Verdict.REPEAT, "withdrawFunds"))
+    assert answer["Location"] == "/%2Fevil.example/pay/"
+
+
+def test_a_field_that_the_code_of_bind_misses_is_a_400_and_begins_nothing(customer, authsignal):
+    calls = len(authsignal.calls)
+    assert customer.post("/bound-by-code/", {"payee": "Zoë"}).status_code == 400
+    assert len(authsignal.calls) == calls
+    assert done == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "needed"), [({"password": "hunter2"}, True), ({"password": ""}, False)], ids=["filled in", "left empty"]
+)
+def test_the_form_goes_again_only_with_what_it_held(customer, sent, needed):
+    page = customer.post("/act/", {**SENT, **sent}).content.decode()
+    (box,) = re.findall(r'<input [^>]*type="password"[^>]*>', page)
+    assert (" required" in box) is needed
+
+
+def test_a_form_that_held_a_file_does_not_go_again_without_one(customer, tmp_path):
+    (tmp_path / "scan.txt").write_text("what the scan says")
+    with (tmp_path / "scan.txt").open() as scan:
+        page = customer.post("/act/", {**SENT, "scan": scan}).content.decode()
+    (box,) = re.findall(r'<input [^>]*type="file"[^>]*>', page)
+    assert " required" in box
+
+
+def test_a_secret_of_several_lines_is_refused_for_a_box_of_one_line(customer):
+    page = customer.post("/act/", {**SENT, "secret": "one\r\ntwo"}).content.decode()
+    assert "never shown again" in page
+    assert "<form" not in page
