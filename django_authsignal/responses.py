@@ -290,6 +290,8 @@ def problem_body(decision: Decision) -> dict[str, Any]:
         body["reason"] = decision.reason if decision.reason in ("blocked", "not_enrolled") else "denied"
     if decision.challenge_id and decision.verdict in (Verdict.CHALLENGE, Verdict.REVIEW):
         body |= opened(decision)
+    if decision.label:
+        body["label"] = decision.label
     if decision.verdict is Verdict.CHALLENGE and decision.refused:
         body["reason"] = decision.refused  # why the proof that came with this request was none
     return body

@@ -8,6 +8,7 @@ from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
+from django.http.request import HttpHeaders
 from django.middleware.csrf import get_token
 from django.templatetags.static import static
 from django.urls import reverse
@@ -55,25 +56,46 @@ def authsignal_script(context: template.Context, mode: str = "dialog") -> SafeSt
     """
     if mode not in MODES:
         raise template.TemplateSyntaxError(f"authsignal_script mode={mode!r}: use one of {', '.join(MODES)}.")
+    request = request_of(context, "authsignal_script")
     told: dict[str, Any] = {
         "mode": mode,
         "url": reverse("authsignal:challenges"),
-        "csrf": get_token(request_of(context, "authsignal_script")),
+        "header": HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME) or "X-CSRFToken",
+        "csrf": get_token(request),
         "title": gettext("Prove it is you"),
         "tab": gettext("Open it in a new tab"),
         "close": gettext("Not now"),
         "elsewhere": gettext("Prove it in the other tab, then come back here."),
         "proved": gettext("Proved. You can send it now."),
+        "over": gettext("The time for that proof is over. Nothing was done. Send it to be asked anew."),
         "failed": gettext("That proof was not accepted. Nothing was done; close this and try again."),
         "offline": gettext("You are offline. Nothing was done and nothing is lost: it goes on when you are back."),
         "blocked": gettext("This site does not let the page open in here. Open it in a new tab."),
     }
     return format_html(
-        '<link rel="stylesheet" href="{}"><script type="module" src="{}" data-authsignal{}></script>',
+        '<link rel="stylesheet" href="{}"{}><script type="module" src="{}"{} data-authsignal{}></script>',
         static("authsignal/dialog.css"),
+        nonce_of(request),
         static("authsignal/authsignal.js"),
+        nonce_of(request),
         format_html_join("", ' data-{}="{}"', told.items()),
     )
+
+
+def nonce_of(request: HttpRequest) -> SafeString:
+    """The attribute `nonce` for a policy that lets scripts in by it: django-csp's, or Django's own; else nothing."""
+    for name in ("csp_nonce", "_csp_nonce"):
+        found = getattr(request, name, None)
+        if found is not None:  # Django's is false until somebody has written it into the page
+            return format_html(' nonce="{}"', found)
+    return SafeString("")
+
+
+@register.simple_tag(takes_context=True)
+def authsignal_nonce(context: template.Context) -> SafeString:
+    """` nonce="…"` for a script of a page of ours, where the project's Content-Security-Policy has one."""
+    request = context.get("request")
+    return nonce_of(request) if isinstance(request, HttpRequest) else SafeString("")
 
 
 def _gate(context: template.Context, tag: str, action: Any) -> RequestGate:
@@ -129,5 +151,6 @@ def authsignal_passkey_autofill(
         "fault": fault,
         "hint": fault if settings.DEBUG else "",
         "next": addresses.local(request, asked if isinstance(asked, str) else ""),
+        "nonce": nonce_of(request),
         "button_class": button_class or "authsignal-button authsignal-quiet",
     }

@@ -153,7 +153,7 @@ def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
     if decision.verdict is Verdict.REVIEW:
         return responses.decided(request, "review", decision, status=200, url=request.path)
     tab = responses.TAB in request.GET
-    if row.status in (Status.PROVED, Status.SPENT) or _proved_in_another_tab(request, row):
+    if _is_proved(request, row):
         about = {"label": decision.label, "action": row.action, "tab": tab, "challenge_id": row.pk}
         return responses.page(request, "proved", {**about, "return_to": already(request, row)})
     if tab:
@@ -174,6 +174,10 @@ def _show(request: HttpRequest, row: Challenge) -> HttpResponse:
         reason=reason,
         leave_url=back,
     )
+
+
+def _is_proved(request: HttpRequest, row: Challenge) -> bool:
+    return row.status in (Status.PROVED, Status.SPENT) or _proved_in_another_tab(request, row)
 
 
 def _proved_in_another_tab(request: HttpRequest, row: Challenge) -> bool:
@@ -209,10 +213,13 @@ def _released(request: HttpRequest, row: Challenge) -> HttpResponse:
 
 
 def _status_of(request: HttpRequest, row: Challenge) -> dict[str, Any]:
+    status = Status.PROVED if _is_proved(request, row) else row.status
+    if status == Status.OPEN and not row.young(timezone.now()):
+        status = Status.EXPIRED  # nobody came to close it
     return {
         "challengeId": str(row.pk),
         "action": row.action,
-        "status": "proved" if row.status == Status.SPENT else row.status,
+        "status": status,
         "expiresAt": row.expires_at.isoformat(),
     }
 

@@ -5,6 +5,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.template import Context, RequestContext, Template
+from django.template.loader import render_to_string
 from django.urls import path
 
 from django_authsignal.client import ConfigurationError
@@ -180,3 +181,24 @@ def test_our_own_sign_in_page_offers_passkeys(browser, tenant):
     page = browser.get("/authsignal/sign-in/").content.decode()
     assert "data-authsignal-passkey" in page
     assert 'autocomplete="username webauthn"' in page
+
+
+def test_the_script_is_told_the_header_that_this_project_reads_its_csrf_token_from(adas, settings):
+    assert b'data-header="X-Csrftoken"' in shown(adas, "{% authsignal_script %}").content
+    settings.CSRF_HEADER_NAME = "HTTP_X_XSRF_TOKEN"
+    assert b'data-header="X-Xsrf-Token"' in shown(adas, "{% authsignal_script %}").content
+
+
+@pytest.mark.parametrize("name", ["csp_nonce", "_csp_nonce"], ids=["django-csp", "Django 6"])
+def test_scripts_and_styles_carry_the_nonce_of_the_projects_policy(rf, name):
+    request = rf.get("/")
+    setattr(request, name, "n0nce")
+    own = render(request, "{% authsignal_script %}")
+    assert own.count(' nonce="n0nce"') == 2
+    for page in ("challenge", "review"):
+        shown = render_to_string(f"authsignal/{page}.html", {}, request)
+        assert shown.count(' nonce="n0nce"') == shown.count("<script") + shown.count("<link") == 2
+
+
+def test_without_a_nonce_there_is_no_such_attribute(rf):
+    assert "nonce" not in render(rf.get("/"), "{% authsignal_script %}")

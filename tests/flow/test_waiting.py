@@ -8,6 +8,7 @@ import pytest
 from django.http import HttpResponse, JsonResponse
 from django.test import RequestFactory
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.debug import sensitive_post_parameters
@@ -293,6 +294,24 @@ def test_what_makes_no_sense_ahead_is_refused_and_begins_nothing(customer, told,
 
 def test_nobody_asks_ahead_without_signing_in(way_in, db):
     assert begin(way_in()).json()["code"] == "sign_in_required"
+
+
+def test_a_challenge_whose_time_is_over_is_told_to_be_over_though_nobody_closed_it(customer):
+    begin(customer)
+    Challenge.objects.filter(pk=newest().pk).update(expires_at=timezone.now())
+    assert customer.fetch(reverse("authsignal:challenge", args=[newest().pk])).json()["status"] == "expired"
+
+
+def test_a_challenge_that_another_tabs_proof_answers_is_told_to_be_proved(customer):
+    for path_ in ("/echo/?a=1", "/echo/?a=2"):
+        customer.fetch(path_, "post", data="{}", content_type="application/json")
+    first, second = Challenge.objects.filter(status=Status.OPEN).order_by("created_at")
+    customer.prove(second)
+    assert customer.fetch(reverse("authsignal:challenge", args=[first.pk])).json()["status"] == "proved"
+
+
+def test_the_answer_to_a_script_says_what_is_to_be_proved(customer):
+    assert begin(customer).json()["label"] == "Pay 10 to Zoë"
 
 
 # SameSite=Strict

@@ -113,7 +113,7 @@ def expected(cell: Cell, mark: str, user: str) -> dict[str, Any]:
     if cell.operation in ("file", "marked"):
         files = {"statement": [base64.b64encode(mark.encode() + bytes(range(256))).decode()]}
     if cell.operation in ("bound", "markedbound"):
-        fields += [["amount", "250.00"], ["payee", "Zoë"]]
+        fields += [["amount", "250.00"], ["payee", f"Zoë {mark}"]]
     fields += [["do", "Send now"]]
     operation = "bound" if cell.operation == "markedbound" else cell.operation
     if cell.operation == "hxget":

@@ -76,6 +76,8 @@ class Visitor:
             box.fill(self.mark)
         for box in self.page.locator("[name=account]:visible").all():
             box.fill(f"{self.mark}-account")
+        for box in self.page.locator("[name=payee]:visible").all():
+            box.fill(f"Zoë {self.mark}")  # bound: it goes to Authsignal, and rests here no more than the others
         for box in self.page.locator("[name=password]:visible").all():
             box.fill(f"{self.mark}-password")
 

@@ -76,7 +76,8 @@ def test_a_double_click_on_the_waiting_page_sends_once(visit: Visit, upload: Upl
     assert len(visitor.site.arrived(visitor.mark)) == 1
 
 
-def test_going_offline_keeps_the_proof_until_there_is_a_network(visit: Visit, upload: Upload) -> None:
+@pytest.mark.parametrize("event", ["online", "focus"])
+def test_going_offline_keeps_the_proof_until_there_is_a_network(visit: Visit, upload: Upload, event: str) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "form", upload)
     frame = page.frame_locator(f"{IN_DIALOG} iframe")
@@ -87,7 +88,7 @@ def test_going_offline_keeps_the_proof_until_there_is_a_network(visit: Visit, up
     frame.get_by_role("button", name="Continue").click()
     expect(page.locator(f"{IN_DIALOG} [role=status]")).to_contain_text("offline")
     page.unroute("**/authsignal/challenges/**")
-    page.evaluate("dispatchEvent(new Event('online'))")
+    page.evaluate("(name) => dispatchEvent(new Event(name))", event)
     expect(page.locator(IN_DIALOG)).to_have_count(0)
     page.get_by_role("button", name="Send it").click()
     expect(page.locator("#arrived")).to_be_visible()
@@ -192,13 +193,70 @@ def test_a_challenge_that_expired_meanwhile_is_told_and_nothing_is_sent(visit: V
     visitor = visit("gunicorn")
     page = begin(visitor, "json", upload)
     expect(page.locator(f"{IN_DIALOG} iframe")).to_be_visible()
-    with closing(sqlite3.connect(visitor.site.folder / "site.sqlite3", timeout=20)) as database, database:
-        database.execute("update django_authsignal_challenge set status='expired' where status='open'")
+    let_it_expire(visitor)
     page.evaluate("dispatchEvent(new Event('focus'))")
     expect(page.locator(f"{IN_DIALOG} [role=status]")).to_contain_text("Nothing was done")
     page.locator(IN_DIALOG).get_by_role("button").click()
     expect(page.locator("#refused")).to_have_text("401")
     assert visitor.site.arrived(visitor.mark) == []
+
+
+def let_it_expire(visitor: Any) -> None:
+    """Its time passes, and nobody comes to close it."""
+    with closing(sqlite3.connect(visitor.site.folder / "site.sqlite3", timeout=20)) as database, database:
+        database.execute("update django_authsignal_challenge set expires_at='2020-01-01 00:00:00' where status='open'")
+
+
+def test_a_form_whose_challenge_expired_is_sent_to_be_asked_anew(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "form", upload)
+    expect(page.locator(f"{IN_DIALOG} iframe")).to_be_visible()
+    let_it_expire(visitor)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("status")).to_contain_text("asked anew")
+    page.get_by_role("button", name="Send it").click()
+    visitor.prove_in_dialog()
+    assert visitor.site.arrived(visitor.mark) == []
+    page.get_by_role("button", name="Send it").click()
+    expect(page.locator("#arrived")).to_be_visible()
+    assert len(visitor.site.arrived(visitor.mark)) == 1
+
+
+@pytest.mark.parametrize("operation", ["bound", "markedbound"])
+def test_the_dialog_says_what_is_signed_over_the_page_that_it_covers(
+    visit: Visit, upload: Upload, operation: str
+) -> None:
+    page = begin(visit("gunicorn"), operation, upload)
+    dialog = page.get_by_role("dialog", name="Send 250.00 to Zoë")
+    expect(dialog.get_by_role("heading", name="Send 250.00 to Zoë")).to_be_visible()
+
+
+def test_back_from_the_proof_to_a_page_that_was_kept_sends_the_form_anew(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = visitor.page
+    # The browser under test keeps no page: this one never leaves, and is told that it came back.
+    page.route("**/challenges/*-*/", lambda route: route.fulfill(status=204))
+    with page.expect_response("**/challenges/*-*/"):
+        begin(visitor, "markedbound", upload, "redirect")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    with page.expect_response("**/challenges/*-*/"):
+        page.locator("#markedbound button").click()
+
+
+def test_calls_at_one_time_open_one_dialog_after_the_other_and_one_proof_serves_both(
+    visit: Visit, upload: Upload
+) -> None:
+    visitor = visit("gunicorn")
+    visitor.open("/page/")
+    visitor.fill_in()
+    page = visitor.page
+    page.evaluate("document.getElementById('json').click(); document.getElementById('put').click()")
+    with (
+        page.expect_response(lambda answer: "/do/json/" in answer.url and answer.ok),
+        page.expect_response(lambda answer: "/do/put/" in answer.url and answer.ok),
+    ):
+        visitor.prove_in_dialog()
+    assert sorted(found["operation"] for found in visitor.site.arrived(visitor.mark)) == ["json", "put"]
 
 
 def test_it_stands_beside_the_official_sdk_and_each_hears_its_own_page(visit: Visit, upload: Upload) -> None:

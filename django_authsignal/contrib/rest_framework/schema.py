@@ -33,6 +33,7 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "code": {"type": "string", "pattern": f"^({'|'.join(CODES)})$"},
         "action": {"type": "string", "description": "The action that is to be proved."},
+        "label": {"type": "string", "description": "What is to be proved, in words for a person."},
         "reason": {"type": "string", "description": "Why the token that came with the request was no proof."},
         "challengeId": {"type": "string", "format": "uuid"},
         "url": {"type": "string", "format": "uri", "description": "Authsignal's page for this challenge."},

@@ -3,29 +3,38 @@
 const own = document.querySelector("script[data-authsignal]")?.dataset ?? {};
 const news = new BroadcastChannel("authsignal"); // window.opener is null under Django's default opener policy
 const open = new Map(); // challenge id -> the promise of its proof: a double click opens one dialog
+let last = Promise.resolve(); // one dialog at a time: what is proved in it may answer the next one too
 const json = { "Content-Type": "application/json", Accept: "application/json" };
 const call = (url, body) =>
-  fetch(url, { headers: { ...json, "X-CSRFToken": own.csrf }, ...(body && { method: "POST", body: JSON.stringify(body) }) });
+  fetch(url, { headers: { ...json, [own.header]: own.csrf }, ...(body && { method: "POST", body: JSON.stringify(body) }) });
 const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
 const state = (id) => call(own.url + id + "/").then(async (answer) => (await answer.json()).status).catch(() => "");
 
-/** Asks for the proof of an open challenge, {challengeId, url} as our 401 has it. Resolves to true once it is given. */
+/** Asks for the proof of an open challenge, {challengeId, url, label} as our 401 has it. Resolves to true once it is given. */
 export const prove = (challenge) => {
   const id = challenge.challengeId;
-  if (!open.has(id)) open.set(id, ask(challenge).finally(() => open.delete(id)));
-  return open.get(id);
+  if (open.has(id)) return open.get(id);
+  const waits = open.size;
+  const asked = last.then(async () => (waits && (await state(id)) === "proved") || ask(challenge)).finally(() => open.delete(id));
+  open.set(id, asked);
+  last = asked.catch(() => {});
+  return asked;
 };
 
-const ask = ({ challengeId: id, url }) =>
+const ask = ({ challengeId: id, url, label = "" }) =>
   new Promise((resolve) => {
     const page = own.url + id + "/";
-    if (own.mode === "redirect") return location.assign(page); // what was about to be sent is done again afterwards
+    if (own.mode === "redirect") {
+      addEventListener("pageshow", () => resolve(false), { once: true }); // Back, out of the back-forward cache
+      return location.assign(page); // what was about to be sent is done again afterwards
+    }
     const stop = new AbortController();
     const { signal } = stop;
     const dialog = make("dialog", { className: "authsignal-dialog" });
     const close = make("button", { type: "button", textContent: own.close });
     const tab = make("a", { href: page + "?tab=1", target: "_blank", textContent: own.tab });
+    const what = make("h2", { textContent: label }); // what is signed is seen, and read out, over a page that it covers
     const status = make("p", { role: "status" });
     const frame = make("iframe", { title: own.title, allow: "publickey-credentials-get *; publickey-credentials-create *; clipboard-write" });
     const bar = make("header");
@@ -54,11 +63,10 @@ const ask = ({ challengeId: id, url }) =>
     const before = document.activeElement;
     away.searchParams.set("mode", "popup");
     frame.src = away;
-    dialog.setAttribute("aria-label", own.title);
+    dialog.setAttribute("aria-label", [own.title, label].filter(Boolean).join(": "));
     bar.append(tab, close);
-    dialog.append(bar, status);
-    if (own.mode === "tab") say(own.elsewhere), window.open(tab.href);
-    else dialog.append(frame);
+    dialog.append(bar, what, status);
+    if (own.mode === "dialog") dialog.append(frame);
     document.body.append(dialog);
     dialog.addEventListener("cancel", () => end(false)); // Escape
     close.addEventListener("click", () => end(false));
@@ -66,7 +74,7 @@ const ask = ({ challengeId: id, url }) =>
     document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => effectiveDirective === "frame-src" && (frame.remove(), say(own.blocked)), { signal });
     addEventListener("offline", () => say(own.offline), { signal });
     addEventListener("online", () => (say(""), token && finish()), { signal });
-    addEventListener("focus", look, { signal });
+    addEventListener("focus", () => (token ? finish() : look()), { signal });
     addEventListener("pageshow", look, { signal }); // out of the back-forward cache
     addEventListener("message", ({ origin, source, data }) => {
       if (origin !== away.origin || source !== frame.contentWindow) return;
@@ -80,6 +88,7 @@ const ask = ({ challengeId: id, url }) =>
       token ? finish() : end(false);
     }, { signal });
     dialog.showModal();
+    if (own.mode === "tab") say(own.elsewhere), window.open(tab.href); // shown already: what is said then is read out
   });
 
 const asks = (body) => body?.code === "challenge_required" && body.url && body.challengeId && body;
@@ -103,7 +112,7 @@ const attribute = (element, name) => element && Element.prototype.getAttribute.c
 const ahead = async (form, button, action) => {
   const said = (name) => attribute(button, "form" + name) ?? attribute(form, name) ?? "";
   const method = said("method").toUpperCase() || "GET";
-  const to = new URL(said("action"), document.baseURI);
+  const to = new URL(said("action") || document.URL, document.baseURI);
   const secret = new Set([...document.querySelectorAll("[type=password]")].map((one) => one.name));
   const fields = [...new FormData(form, button)].filter(([name, value]) => typeof value === "string" && !secret.has(name));
   if (method === "GET") to.search = new URLSearchParams(fields);
@@ -156,17 +165,21 @@ document.addEventListener("htmx:beforeOnLoad", async (event) => {
 // The page that keeps a stopped form, and the one that a proof in another tab ends on.
 const waiting = document.querySelector("[data-authsignal-waiting]");
 if (waiting) {
-  const { authsignalWaiting: challengeId, authsignalUrl: url } = waiting.dataset;
+  const { authsignalWaiting: challengeId, authsignalUrl: url, authsignalLabel: label } = waiting.dataset;
   const [link, note, send] = ["a[target]", "[role=status]", "[type=submit]"].map((one) => waiting.querySelector(one));
   let sent;
-  const ready = () => {
+  const ready = (said) => {
     link.hidden = true;
-    note.textContent = own.proved;
+    note.textContent = said;
     send.disabled = false;
     send.focus();
   };
-  const begin = async () => (await prove({ challengeId, url })) && ready();
-  const look = async () => (await state(challengeId)) === "proved" && send.disabled && ready();
+  const look = async () => {
+    const now = await state(challengeId);
+    // Sent without a proof, it comes back here and is asked for a new one.
+    if (send.disabled && now && now !== "open") ready(now === "proved" ? own.proved : own.over);
+  };
+  const begin = async () => ((await prove({ challengeId, url, label })) ? ready(own.proved) : look());
   waiting.addEventListener("submit", (event) => (sent ? event.preventDefault() : (sent = true))); // a double click
   addEventListener("pageshow", ({ persisted }) => persisted && ((sent = false), url && look()));
   if (url) {
