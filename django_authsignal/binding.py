@@ -24,7 +24,8 @@ MAX_DIGITS = 320  # of a number written as text; a longer one is compared as tex
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
-_SURROGATE = re.compile("[\\ud800-\\udfff]")
+# NUL, and half a character: no page sends them, and not every database takes them.
+_NO_TEXT = re.compile("[\\0\\ud800-\\udfff]")
 
 
 class UnreadableFields(BadRequest):
@@ -95,7 +96,13 @@ def _bound_values(request: HttpRequest, policy: Policy) -> dict[str, Any]:
 def _single(found: Sequence[Any], name: str) -> str:
     if len(found) != 1:
         raise UnreadableFields(f"The field {name!r} must be there exactly once.")
-    return str(found[0])
+    return _text_of(str(found[0]), name)
+
+
+def _text_of(value: str, name: str) -> str:
+    if _NO_TEXT.search(value):
+        raise UnreadableFields(f"The field {name!r} is not text. Send it without NUL and halves of characters.")
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -132,9 +139,8 @@ def _dotted(document: Any, name: str) -> Any:
         value = value[step]
     if isinstance(value, dict | list) or value is None:
         raise UnreadableFields(f"The field {name!r} must be text, a number or true or false.")
-    if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
-        # Half a character: no page and no database takes it.
-        raise UnreadableFields(f"The field {name!r} is not text.")
+    if isinstance(value, str):
+        return _text_of(value, name)
     if isinstance(value, Decimal) and abs(value.adjusted()) > MAX_EXPONENT:
         raise UnreadableFields(
             f"The field {name!r} is a number out of range."

@@ -1,5 +1,6 @@
 """What we ask of one action: declared once in `AUTHSIGNAL["ACTIONS"]`, narrowed by callers, never widened."""
 
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -120,6 +121,9 @@ def passwordless(policy: Policy) -> Policy:
 
 
 class _Values(dict[str, Any]):
+    def __getitem__(self, key: str) -> Any:
+        return shown(super().__getitem__(key))
+
     def __missing__(self, key: str) -> str:
         return "…"
 
@@ -140,6 +144,14 @@ def label_for(policy: Policy, values: Mapping[str, Any]) -> str:
         return _Plain().vformat(text, (), _Values(values))
     except ValueError:  # a translation with a brace too few; the setting itself was checked
         return text
+
+
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def shown(value: Any) -> str:
+    """A value as a person is to see it, before it is escaped: what would turn the text around it is made visible."""
+    return _TURNS.sub("\ufffd", str(value))
 
 
 def words(code: str) -> str:

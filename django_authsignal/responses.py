@@ -20,7 +20,7 @@ from django.utils.cache import patch_vary_headers
 from . import addresses, browser, channel, resend
 from .binding import FORM_TYPES, SAFE_METHODS
 from .decision import Decision, Verdict
-from .policy import words
+from .policy import shown, words
 
 STEP_UP_HEADER = 'Bearer error="insufficient_user_authentication"'
 SIMPLE_TYPES = (*FORM_TYPES, "text/plain", "")  # bodies that any site may send: Fetch standard, CORS-safelisted
@@ -174,7 +174,7 @@ def _waiting_page(request: HttpRequest, decision: Decision, state: str, *, statu
     if kept.refused:
         return decided(request, "again", decision, status=status, url=path, refused=kept.refused, **context)
     context |= {"challenge_id": decision.challenge_id, "hosted_url": decision.url, "hint": decision.hint}
-    context["values"] = [(words(name), value) for name, value in decision.values.items()]
+    context["values"] = [(words(name), shown(value)) for name, value in decision.values.items()]
     context["changed"] = [words(name) for name in decision.changed]
     response = decided(request, "waiting", decision, status=status, url=f"{path}?{TAB}=1" if path else "", **context)
     if in_frame(request):

@@ -1,5 +1,6 @@
 """A stopped form, attacked: who may send it again, what of it is shown, and where none of it rests."""
 
+import json
 import logging
 import re
 
@@ -185,3 +186,28 @@ def test_a_secret_of_several_lines_is_refused_for_a_box_of_one_line(customer):
     page = customer.post("/act/", {**SENT, "secret": "one\r\ntwo"}).content.decode()
     assert "never shown again" in page
     assert "<form" not in page
+
+
+@pytest.mark.parametrize("control", ["\u202e", "\u202b", "\u2067", "\u2069"])
+def test_what_would_turn_the_text_around_is_seen_in_what_is_signed(customer, control):
+    sent = {"amount": "10", "payee": f"{control}000,1 ot"}
+    page = customer.post("/pay/", sent).content.decode()
+    told = customer.fetch("/pay/", "post", data=sent).json()["label"]
+    kept = f'<input type="hidden" name="payee" value="{sent["payee"]}">'
+    assert kept in page  # sent as it is
+    assert control not in page.replace(kept, "") + told
+    assert page.count("\ufffd000,1 ot") == 4  # title, heading, for the dialog, and among the values
+    assert told == "Pay 10 to \ufffd000,1 ot"
+
+
+@pytest.mark.parametrize("payee", ["Zo\0e", "\ud800"], ids=["NUL", "half a character"])
+def test_a_bound_value_that_is_no_text_is_a_400_and_begins_nothing(customer, authsignal, payee):
+    calls = len(authsignal.calls)
+    told = {"action": "payInvoice", "request": {"method": "POST", "path": "/pay/"}}
+    told["request"]["fields"] = [["amount", "10"], ["payee", payee]]
+    begun = customer.fetch("/authsignal/challenges/", "post", data=json.dumps(told), content_type="application/json")
+    body = json.dumps({"amount": 10, "payee": payee})
+    sent = customer.fetch("/pay/", "post", data=body, content_type="application/json")
+    assert (begun.status_code, sent.status_code) == (400, 400)
+    assert "not text" in sent.json()["title"]
+    assert len(authsignal.calls) == calls
