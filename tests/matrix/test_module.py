@@ -259,6 +259,42 @@ def test_calls_at_one_time_open_one_dialog_after_the_other_and_one_proof_serves_
     assert sorted(found["operation"] for found in visitor.site.arrived(visitor.mark)) == ["json", "put"]
 
 
+CALL_THAT_IS_STOPPED = """async (url) => {
+    const { stepUp } = await import("/static/authsignal/authsignal.js");
+    const csrf = document.querySelector("[name=csrfmiddlewaretoken]").value;
+    window.stop = new AbortController();
+    const options = { method: "POST", headers: { "X-CSRFToken": csrf }, body: "x", signal: stop.signal };
+    stepUp()(url, options).catch((error) => (window.ended = error.name));
+}"""
+
+
+def test_a_call_that_its_page_aborts_takes_its_dialog_with_it(visit: Visit) -> None:
+    visitor = visit("gunicorn")
+    visitor.open("/page/")
+    page = visitor.page
+    page.evaluate(CALL_THAT_IS_STOPPED, "/do/raw/")
+    expect(page.locator(IN_DIALOG)).to_have_count(1)
+    page.evaluate("stop.abort()")
+    expect(page.locator(IN_DIALOG)).to_have_count(0)
+    page.wait_for_function("window.ended === 'AbortError'")
+
+
+def test_another_sites_answer_to_htmx_opens_no_dialog(visit: Visit) -> None:
+    visitor = visit("gunicorn")
+    page = visitor.page
+    # A site without a policy of its own: that of this one would have stopped the call before.
+    page.route("**/page/**", lambda route: route.fulfill(response=route.fetch(), headers={"content-type": "text/html"}))
+    visitor.open("/page/?htmx=2")
+    headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
+    body = {"code": "challenge_required", "challengeId": "1", "url": "https://evil.example/"}
+    page.route("https://evil.example/**", lambda route: route.fulfill(status=401, json=body, headers=headers))
+    page.evaluate("htmx.config.selfRequestsOnly = false")
+    with page.expect_response("https://evil.example/**"):
+        page.evaluate("htmx.ajax('GET', 'https://evil.example/', '#out')")
+    page.wait_for_timeout(200)
+    assert page.locator(IN_DIALOG).count() == 0
+
+
 def test_it_stands_beside_the_official_sdk_and_each_hears_its_own_page(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = visitor.page

@@ -22,7 +22,7 @@ export const prove = (challenge) => {
   return asked;
 };
 
-const ask = ({ challengeId: id, url, label = "" }) =>
+const ask = ({ challengeId: id, url, label = "", wanted }) =>
   new Promise((resolve) => {
     const page = own.url + id + "/";
     if (own.mode === "redirect") {
@@ -72,6 +72,7 @@ const ask = ({ challengeId: id, url, label = "" }) =>
     close.addEventListener("click", () => end(false));
     news.addEventListener("message", ({ data }) => data === id && look(), { signal });
     document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => effectiveDirective === "frame-src" && (frame.remove(), say(own.blocked)), { signal });
+    wanted?.addEventListener("abort", () => end(false), { signal });
     addEventListener("offline", () => say(own.offline), { signal });
     addEventListener("online", () => (say(""), token && finish()), { signal });
     addEventListener("focus", () => (token ? finish() : look()), { signal });
@@ -91,6 +92,8 @@ const ask = ({ challengeId: id, url, label = "" }) =>
     if (own.mode === "tab") say(own.elsewhere), window.open(tab.href); // shown already: what is said then is read out
   });
 
+// Only our own site's word opens a dialog.
+const ours = (status, address) => status === 401 && address.startsWith(location.origin + "/");
 const asks = (body) => body?.code === "challenge_required" && body.url && body.challengeId && body;
 
 /** fetch, or one like it, that answers our 401 by a dialog and then repeats the call once, byte for byte. */
@@ -98,10 +101,11 @@ export const stepUp = (inner = fetch) => async (input, init) => {
   const request = new Request(input, init);
   const again = request.clone();
   const answer = await inner(request);
-  // Only our own site's word opens a dialog.
-  const ours = answer.status === 401 && answer.url.startsWith(location.origin + "/");
-  const body = ours && asks(await answer.clone().json().catch(() => 0));
-  return body && (await prove(body)) ? inner(again) : answer;
+  const body = ours(answer.status, answer.url) && asks(await answer.clone().json().catch(() => 0));
+  if (!body) return answer;
+  const given = await prove({ ...body, wanted: request.signal });
+  request.signal.throwIfAborted(); // as fetch does
+  return given ? inner(again) : answer;
 };
 
 // Forms marked data-authsignal-action="…" (on the form, or on one of its buttons): proved first, then sent, files and all.
@@ -152,7 +156,7 @@ document.addEventListener("htmx:beforeOnLoad", async (event) => {
   const { xhr, elt, target, requestConfig: { verb, path, triggeringEvent } } = event.detail;
   let body;
   try {
-    body = xhr.status === 401 && asks(JSON.parse(xhr.responseText));
+    body = ours(xhr.status, xhr.responseURL) && asks(JSON.parse(xhr.responseText));
   } catch {}
   if (!body) return;
   event.preventDefault();
