@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.backends import ModelBackend
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.template import engines
@@ -325,7 +327,7 @@ def _enrolls(settings: Settings, action: str) -> bool:
 
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E010 to W014, only with `check --deploy`: what must not go live."""
+    """E010 to E013, W013, W014, W022 to W024, only with `check --deploy`: what must not go live, or not unnoticed."""
     settings = _settings()
     return list(_deployment(settings)) if settings else []
 
@@ -343,9 +345,56 @@ def _deployment(settings: Settings) -> Iterator[CheckMessage]:
     if settings.PUBLIC_BASE_URL is None:
         text = "PUBLIC_BASE_URL is not set, so the Host header decides where a proof comes back to."
         yield Warning(text, hint='Set it to your origin, such as "https://shop.example".', id="authsignal.W013")
+    elif any(origin.startswith("http://") for origin in _origins(settings.PUBLIC_BASE_URL)):
+        text = "PUBLIC_BASE_URL is not https: proofs come back in the clear, and any neighbour plants a binding cookie."
+        yield Error(text, hint="Serve the site over https, and write its https origin.", id="authsignal.E013")
     if django_settings.SESSION_ENGINE == "django.contrib.sessions.backends.signed_cookies":
         text = (
             "Sessions are signed cookies: an old cookie brings an old pass back, until its age ends it, and whoever "
             "holds one reads the address of an open challenge."
         )
         yield Warning(text, hint="Use sessions in the database or a cache.", id="authsignal.W014")
+    if _is_per_process(django_settings.CACHES["default"]["BACKEND"]):
+        text = "The default cache is each process's own, so every process counts by itself how often somebody tries."
+        hint = "Use one that all processes share, such as django.core.cache.backends.redis.RedisCache."
+        yield Warning(text, hint=hint, id="authsignal.W022")
+    yield from _lenient(settings)
+
+
+def _origins(configured: Any) -> Sequence[str]:
+    if isinstance(configured, str):
+        return [configured]
+    return [] if callable(configured) else configured or []
+
+
+def _is_per_process(backend: str) -> bool:
+    try:
+        found = import_string(backend)
+    except ImportError:
+        return False  # Django reports it
+    return isinstance(found, type) and issubclass(found, (LocMemCache, DummyCache))
+
+
+def _lenient(settings: Settings) -> Iterator[CheckMessage]:
+    """What lets somebody through without a proof, named, so that it went live because somebody decided it."""
+    opening, watching = [], []
+    for action in ("", *settings.ACTIONS):
+        own = settings.ACTIONS.get(action, {})
+        for key, value in (("ON_UNREACHABLE", "allow"), ("UNENROLLED", "allow"), ("ON_ALLOW", "pass")):
+            given = own.get(key) if action else getattr(settings, key)
+            # At sign-in an ALLOW passes by design: Authsignal's rules decide who is asked.
+            if given == value and not (key == "ON_ALLOW" and action == settings.SIGN_IN_ACTION):
+                opening.append(f"{_spelt(action, key)} = {value!r}")
+        if (own.get("ENFORCE") if action else settings.ENFORCE) == "observe":
+            watching.append(_spelt(action, "ENFORCE"))
+    if opening:
+        text = f"Some policies let people through without a proof: {', '.join(opening)}."
+        hint = "Take them out, or silence this check once you have decided so."
+        yield Warning(text, hint=hint, id="authsignal.W023")
+    if watching:
+        text = f"Some policies only observe, and stop nobody: {', '.join(watching)}."
+        yield Warning(text, hint='Set them to "on" once you have seen who would be asked.', id="authsignal.W024")
+
+
+def _spelt(action: str, key: str) -> str:
+    return f"ACTIONS[{action!r}][{key!r}]" if action else key

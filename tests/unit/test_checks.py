@@ -182,6 +182,14 @@ def test_an_api_url_that_is_no_address_is_an_error(settings, url):
         ({"API_SECRET_KEY": "emulator_secret"}, "authsignal.E011"),
         ({"API_URL": "http://api.example/v1"}, "authsignal.E012"),
         ({"PUBLIC_BASE_URL": None}, "authsignal.W013"),
+        ({"PUBLIC_BASE_URL": "http://shop.example"}, "authsignal.E013"),
+        ({"PUBLIC_BASE_URL": ["https://shop.example", "http://shop.example"]}, "authsignal.E013"),
+        ({"ON_UNREACHABLE": "allow"}, "authsignal.W023"),
+        ({"ON_ALLOW": "pass"}, "authsignal.W023"),
+        ({"ACTIONS": {"pay": {"UNENROLLED": "allow"}}}, "authsignal.W023"),
+        ({"ACTIONS": {"pay": {"ON_ALLOW": "pass"}}}, "authsignal.W023"),
+        ({"ENFORCE": "observe"}, "authsignal.W024"),
+        ({"ACTIONS": {"pay": {"ENFORCE": "observe"}}}, "authsignal.W024"),
     ],
 )
 def test_what_must_not_go_live_is_found_at_deployment(settings, changes, finding):
@@ -190,13 +198,38 @@ def test_what_must_not_go_live_is_found_at_deployment(settings, changes, finding
     assert finding not in found()
 
 
-def test_signed_cookie_sessions_are_a_deployment_warning(settings):
+@pytest.fixture
+def shared_cache(settings):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://-"}}
+
+
+def test_signed_cookie_sessions_are_a_deployment_warning(settings, shared_cache):
     settings.AUTHSIGNAL = GOOD_DEPLOYMENT
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     assert set(found(deploy=True)) == {"authsignal.W014"}
 
 
-def test_a_sound_deployment_has_no_findings(settings):
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
+def test_a_cache_of_each_process_is_a_deployment_warning(settings, backend):
+    settings.AUTHSIGNAL = GOOD_DEPLOYMENT
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+    assert set(found(deploy=True)) == {"authsignal.W022"}
+
+
+def test_the_warning_names_each_policy_that_lets_somebody_through(settings):
+    pay = {"UNENROLLED": "allow", "ON_ALLOW": "pass"}
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "ON_UNREACHABLE": "allow", "ACTIONS": {"pay": pay}}
+    said = found(deploy=True)["authsignal.W023"].msg
+    for part in ("ON_UNREACHABLE = 'allow'", "ACTIONS['pay']['UNENROLLED'] = 'allow'", "ACTIONS['pay']['ON_ALLOW']"):
+        assert part in said
+
+
+def test_an_allow_that_signs_in_is_the_rule_and_no_finding(settings, shared_cache):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "ACTIONS": {"signIn": {"ON_ALLOW": "pass"}}}
+    assert found(deploy=True) == {}
+
+
+def test_a_sound_deployment_has_no_findings(settings, shared_cache):
     settings.AUTHSIGNAL = GOOD_DEPLOYMENT
     assert found(deploy=True) == {}
 
@@ -205,6 +238,15 @@ def test_check_ids_are_unique_to_one_fault_each():
     source = Path(django_authsignal.checks.__file__).read_text()
     ids = re.findall(r'id="(authsignal\.[EW]\d+)"', source)
     assert len(ids) - len(set(ids)) == 0
+
+
+def test_the_reference_documents_each_check_once_and_no_other():
+    package = Path(django_authsignal.__file__).parent
+    raised = {
+        name for path in package.rglob("*.py") for name in re.findall(r'id="(authsignal\.[EW]\d+)"', path.read_text())
+    }
+    documented = re.findall(r"^\| `(authsignal\.[EW]\d+)` \|", (package.parent / "docs/reference.md").read_text(), re.M)
+    assert sorted(documented) == sorted(raised)
 
 
 PASSKEYS = "{% load authsignal %}{% authsignal_passkey_autofill %}"
