@@ -26,7 +26,7 @@ from rest_framework.serializers import ModelSerializer
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.versioning import AcceptHeaderVersioning
 from rest_framework.views import APIView
-from rest_framework.viewsets import ModelViewSet, ViewSet
+from rest_framework.viewsets import GenericViewSet, ModelViewSet, ViewSet
 
 from django_authsignal import mixins
 from django_authsignal.client import ConfigurationError
@@ -142,6 +142,19 @@ class GroupViews(ChallengeRequiredMixin, ModelViewSet):
     @freeze.mapping.delete
     def thaw(self, request, pk):
         return Response("thawed")
+
+
+class NamedAsByAdrf(ChallengeRequiredMixin, GenericViewSet):
+    """adrf's router calls an async viewset's actions like this; what it inherits has the framework's names, too."""
+
+    authentication_classes = [TokenAuthentication]
+    permission_classes = [IsAuthenticated]
+    challenge_actions = {"list": "withdrawFunds", "update": "withdrawFunds", "destroy": "withdrawFunds"}
+
+    def alist(self, request):
+        return Response("done")
+
+    aupdate = partial_aupdate = adestroy = list = update = destroy = alist
 
 
 class OnAMethod(ByToken):
@@ -268,6 +281,10 @@ urlpatterns = [
     path("only-delete/", OnlyDelete.as_view()),
     path("overridden/", Overridden.as_view()),
     path("on-a-method/", OnAMethod.as_view()),
+    path(
+        "adrf/",
+        NamedAsByAdrf.as_view({"get": "alist", "put": "aupdate", "patch": "partial_aupdate", "delete": "adestroy"}),
+    ),
     path("xml/", InXml.as_view()),
     path("throttled/", Throttled.as_view()),
     path("versioned/", Versioned.as_view()),
@@ -527,6 +544,11 @@ def test_the_mixin_for_djangos_views_names_the_frameworks():
 )
 def test_the_decorator_stands_on_single_methods_and_actions_too(sender, path, method):
     assert sender.prove_saying(path, method=method).json() == "done"
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_the_actions_of_adrfs_viewsets_are_asked_by_the_frameworks_names(sender, method):
+    assert sender.say("/adrf/", method=method).status_code == 401
 
 
 def test_what_is_asked_of_an_update_is_asked_of_a_part_of_one(sender):

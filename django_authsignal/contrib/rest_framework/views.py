@@ -28,6 +28,18 @@ from ...enforcement import Requirement
 from ...policy import Bind
 from .credentials import came_by_credential, credential_of, identify
 
+# Actions that are asked for by the name of another one, where their own is not named. PATCH does by `partial_update`
+# what PUT does by `update`: who guards one must not leave the other open. The others are adrf's for async viewsets.
+ALSO = {
+    "partial_update": ("update",),
+    "alist": ("list",),
+    "acreate": ("create",),
+    "aretrieve": ("retrieve",),
+    "aupdate": ("update",),
+    "partial_aupdate": ("partial_update", "aupdate", "update"),
+    "adestroy": ("destroy",),
+}
+
 
 def _stands_before_view(cls: type, mixin: type) -> None:
     """Raises ConfigurationError for a view whose bases name the mixin too late: it would guard nothing."""
@@ -133,7 +145,13 @@ class ChallengeRequiredMixin(_Asking):
     def get_challenge_requirements(self, method: str, action: str | None = None) -> tuple[Requirement, ...]:
         """What is asked of an HTTP method, or of a viewset's action. Nothing begins."""
         # HEAD runs what GET runs.
-        keys = (*_names(action), method.lower(), method.upper(), *(("get", "GET") if method == "HEAD" else ()))
+        keys = (
+            action,
+            *ALSO.get(action or "", ()),
+            method.lower(),
+            method.upper(),
+            *(("get", "GET") if method == "HEAD" else ()),
+        )
         named = next((key for key in keys if key in self.challenge_actions), None)
         if named is None:
             code, methods = self.challenge_action, self.challenge_methods
@@ -174,16 +192,6 @@ class ChallengeRequiredMixin(_Asking):
             if options.get("ATOMIC_REQUESTS") and alias not in aside:
                 handler = transaction.atomic(using=alias)(handler)
         setattr(self, name, handler)
-
-
-def _names(action: str | None) -> tuple[str, ...]:
-    """The keys by which an action is asked for, its own first.
-
-    PATCH does by `partial_update` what PUT does by `update`: who guards one must not leave the other open.
-    """
-    if action is None:
-        return ()
-    return (action, "update") if action == "partial_update" else (action,)
 
 
 def _opens_something(cls: type, name: str) -> None:
