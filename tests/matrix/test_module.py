@@ -47,6 +47,17 @@ def test_escape_leaves_it_gives_the_focus_back_and_does_nothing(visit: Visit, up
     assert visitor.site.arrived(visitor.mark) == []
 
 
+def test_escape_leaves_the_dialog_of_a_waiting_form_for_the_link_that_opens_it_again(
+    visit: Visit, upload: Upload
+) -> None:
+    page = begin(visit("gunicorn"), "form", upload)
+    expect(page.locator(f"{IN_DIALOG} iframe")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Prove it is you")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(f"{IN_DIALOG} iframe")).to_be_visible()
+
+
 def test_cancelling_on_the_hosted_page_does_nothing(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "json", upload)

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.decorators import permission_required
@@ -211,3 +212,14 @@ def test_a_bound_value_that_is_no_text_is_a_400_and_begins_nothing(customer, aut
     assert (begun.status_code, sent.status_code) == (400, 400)
     assert "not text" in sent.json()["title"]
     assert len(authsignal.calls) == calls
+
+
+@pytest.mark.parametrize("sent", [{f"field{n}": "x" for n in range(2_000)}, {"amount": "1" * 3_000_000}], ids=len)
+def test_a_form_over_djangos_limits_is_a_400_and_begins_nothing(way_in, ada, sent):
+    strict = way_in(enforce_csrf_checks=True)
+    strict.force_login(ada)
+    token = strict.get("/authsignal/sign-in/").context["csrf_token"]
+    body = urlencode({"csrfmiddlewaretoken": token, **sent})
+    assert strict.post("/act/", body, content_type="application/x-www-form-urlencoded").status_code == 400
+    assert not Challenge.objects.exists()
+    assert done == []

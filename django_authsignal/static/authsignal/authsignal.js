@@ -194,6 +194,7 @@ if (waiting) {
       event.preventDefault();
       begin();
     });
+    link.focus(); // here is who leaves the dialog
     performance.getEntriesByType("navigation")[0]?.type === "back_forward" ? look() : begin();
   }
 }
