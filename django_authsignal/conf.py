@@ -43,7 +43,8 @@ class Settings:
     """Every key of `AUTHSIGNAL`: its type, its default, its unit."""
 
     API_SECRET_KEY: str | Callable[[HttpRequest], str] = field(default="", repr=False)
-    API_SECRET_KEY_FALLBACKS: Sequence[str] = field(default=(), repr=False)  # webhooks, while a key rotates
+    # Older keys, for webhooks while one rotates.
+    API_SECRET_KEY_FALLBACKS: Sequence[str] | Callable[[HttpRequest], Sequence[str]] = field(default=(), repr=False)
     TENANT_ID: str | Callable[[HttpRequest], str] = ""
     API_URL: str | Callable[[HttpRequest], str] = ""  # "": the US region, or the emulator when it is on
     TIMEOUT: float = 5.0  # seconds for one call, all of it
@@ -74,6 +75,10 @@ class Settings:
     SYNC_USERS: bool | str = False  # True: users that Authsignal knows are followed; "all": new ones too
     CLIENT_IP: Dotted = None  # callable(request) -> str or None
     TRACK_ATTRIBUTES: Dotted = None  # callable(request, user, action) -> dict for Client.track
+    EMAIL_HOOK: bool | Dotted = None  # callable(event), or True: Django's own mail sends Authsignal's codes and links
+    SMS_HOOK: Dotted = None  # callable(event)
+    PUSH_HOOK: Dotted = None  # callable(event)
+    VERIFY_HOOK: Dotted = None  # callable(event) -> bool
     COVERAGE_IGNORE: Sequence[str] | Mapping[str, str] = ()  # views that may look sensitive and ask nothing, and why
     EMULATOR: bool | None = None  # None: when DEBUG is on and there is no key
 
@@ -103,7 +108,16 @@ POLICY_KEYS = (
     "LABEL",
     "CUSTOM",
 )
-DOTTED_KEYS = ("USER_ID", "USER_FROM_ID", "VERIFIED_EMAIL", "VERIFIED_PHONE", "CLIENT_IP", "TRACK_ATTRIBUTES")
+HOOKS = ("EMAIL_HOOK", "SMS_HOOK", "PUSH_HOOK", "VERIFY_HOOK")
+DOTTED_KEYS = (
+    "USER_ID",
+    "USER_FROM_ID",
+    "VERIFIED_EMAIL",
+    "VERIFIED_PHONE",
+    "CLIENT_IP",
+    "TRACK_ATTRIBUTES",
+    *HOOKS,
+)
 CHOICES = {
     "ON_ALLOW": ("deny", "pass"),
     "UNENROLLED": ("enroll", "email", "deny", "allow"),
@@ -258,9 +272,15 @@ def _fault(key: Any, value: Any) -> tuple[str, str] | None:
         return f"is {value!r}.", f"Use one of {allowed}."
     if key in NUMBERS:
         return _number_fault(key, value)
+    if key == "EMAIL_HOOK" and isinstance(value, bool):
+        return None
     if key in DOTTED_KEYS or key == "CUSTOM":
         ok = value is None or _importable(value)
-        return _async_fault(value) if ok else (f"cannot be imported: {value!r}.", "Use a dotted path to a callable.")
+        if not ok:
+            return f"cannot be imported: {value!r}.", "Use a dotted path to a callable."
+        return None if key in HOOKS else _async_fault(value)
+    if key == "API_SECRET_KEY_FALLBACKS" and callable(value):
+        return _async_fault(value)
     if key in LISTS or (key == "COVERAGE_IGNORE" and not isinstance(value, Mapping)):
         return _list_fault(key, value)
     if key == "COVERAGE_IGNORE" and not all(isinstance(item, str) for pair in value.items() for item in pair):
@@ -415,6 +435,17 @@ def option(name: str, request: HttpRequest) -> str:
     if not isinstance(said, str):
         raise ConfigurationError(f"{name} is a callable, and gave a {type(said).__name__}. Return a string.")
     return said
+
+
+@sensitive_variables()
+def webhook_secrets(request: HttpRequest) -> list[str]:
+    """The keys that may have signed a webhook of this request's tenant: the one in force, and those it replaces."""
+    older = get_settings().API_SECRET_KEY_FALLBACKS
+    found = older(request) if callable(older) else older
+    # Each letter of a text would be a key, and one letter is soon guessed.
+    if isinstance(found, str) or not isinstance(found, Sequence) or not all(isinstance(key, str) for key in found):
+        raise ConfigurationError("API_SECRET_KEY_FALLBACKS is a callable, and gave no list of keys. Return a list.")
+    return [option("API_SECRET_KEY", request), *found]
 
 
 NO_KEY = "no key"  # what a transport of the tests is given by a project that has none; it never leaves the process

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import addresses, bearer, browser, channel, ledger, notices, observing, reviews, session, signals
 from .binding import Bound
-from .client import RateLimited, Refused, Unreachable
+from .client import EnrolledAuthenticator, RateLimited, Refused, Unreachable
 from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
@@ -342,7 +342,7 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
     ledger.close(request, question, row, Status.EXPIRED, Verdict.CHALLENGE)
     client = get_client(request)
     try:
-        yield partial(
+        enrolled: EnrolledAuthenticator = yield partial(
             client.enroll_verified_authenticator,
             row.authsignal_id,
             verification_method=str(method),
@@ -353,7 +353,7 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
     except (Refused, ValueError) as exc:
         logger.error("Authsignal refused to enrol an e-mail address: %s", exc)
         return ledger.deny(request, question, ledger.new_row(request, question), "not_enrolled")
-    notices.changed(request, question.user, "added", [method])
+    notices.seen(request, question.user, "added", {enrolled.authenticator.user_authenticator_id: str(method)})
     return (yield from _track(request, question, enrolling=False))
 
 
@@ -496,8 +496,10 @@ def _conclude(request: HttpRequest, row: Challenge, validated: Validated) -> Fin
     if not won:
         return Finished(True, row=row, already=True)
     session.forget(request, row.pk)
-    if row.enrolls or ledger.enrolled_unseen(row):
-        notices.changed(request, user, "added", [row.verification_method] if row.enrolls else [])
+    enrolling = row if row.enrolls else ledger.enrolled_unseen(row)
+    if enrolling:  # a webhook may have told the owner already
+        method = row.verification_method if row.enrolls else ""
+        notices.seen(request, user, "added", {notices.by_challenge(enrolling.pk): method})
     if row.kind == Kind.STEP_UP:
         ledger.grant(request, user, row, at=at, one_request=row.single_use)
     signals.challenge_passed.send(Challenge, request=request, user=user, challenge=row)

@@ -236,8 +236,8 @@ def unchanged(row: Challenge, user: AbstractBaseUser) -> bool:
     return bool(user.is_active) and same(row.fingerprint, fingerprint(user))
 
 
-def enrolled_unseen(row: Challenge) -> bool:
-    """True for the first proof after an enrolment that was offered and never came back to us.
+def enrolled_unseen(row: Challenge) -> Challenge | None:
+    """The enrolment that was offered and never came back to us, for the first proof after it.
 
     Whoever has only the password could enrol on Authsignal's page, close it, and begin anew with what they enrolled:
     the owner would never hear of it.
@@ -245,8 +245,9 @@ def enrolled_unseen(row: Challenge) -> bool:
     own = Challenge.objects.filter(user_pk=row.user_pk, created_at__lt=row.created_at)
     offered = own.filter(enrolls=True).order_by("-created_at").first()
     if offered is None or offered.proved_at is not None:
-        return False
-    return not own.filter(proved_at__isnull=False, created_at__gt=offered.created_at).exists()
+        return None
+    proved_since = own.filter(proved_at__isnull=False, created_at__gt=offered.created_at)
+    return None if proved_since.exists() else offered
 
 
 def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | None:

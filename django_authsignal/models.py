@@ -192,19 +192,58 @@ class SyncedUser(models.Model):
         return f"{self.user_pk or 'deleted'}"
 
 
+class Events(WhereWritten["ReceivedEvent"]):
+    """Every event that arrived."""
+
+
+class ReceivedEvent(models.Model):
+    """An event of Authsignal's that arrived: the register by which each is handled once.
+
+    Inserted before it is handled; of many deliveries at once one gets in. Holds nothing of what the event says.
+    """
+
+    key = models.CharField(primary_key=True, max_length=64)  # a hash of tenant and id: any length, any letters
+    event_id = models.CharField(max_length=64, blank=True)
+    type = models.CharField(max_length=64, blank=True)
+    received_at = models.DateTimeField()
+    claimed_by = models.CharField(max_length=32)  # the delivery that handles it
+    claimed_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True)
+
+    objects = Events()
+
+    class Meta:
+        indexes = (models.Index(fields=["received_at"], name="authsignal_received"),)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
 def revoke_open(user_pk: str) -> int:
     """Closes every open challenge of a user: logout, deactivation, a changed authenticator. Returns how many.
 
     A link of break glass stays: it began in no browser, and a sign-out is how somebody gets ready to use it.
     """
-    waiting = Challenge.objects.filter(user_pk=user_pk, status__in=[Status.OPEN, Status.REVIEW])
-    return waiting.exclude(kind=Kind.BREAK_GLASS).update(status=Status.REVOKED, closed_at=timezone.now(), return_to="")
+    return _revoke_waiting(Challenge.objects.filter(user_pk=user_pk))
 
 
-def revoke_proofs(user_pk: str) -> int:
-    """Voids what a user's API clients have proved, and what is open: a way of proof is gone. Returns how many."""
-    proved = Challenge.objects.filter(user_pk=user_pk, channel=Channel.API, status__in=[Status.PROVED, Status.RELEASED])
-    return revoke_open(user_pk) + proved.update(status=Status.REVOKED, closed_at=timezone.now(), return_to="")
+def _revoke_waiting(rows: models.QuerySet[Challenge]) -> int:
+    waiting = rows.filter(status__in=[Status.OPEN, Status.REVIEW]).exclude(kind=Kind.BREAK_GLASS)
+    return waiting.update(status=Status.REVOKED, closed_at=timezone.now(), return_to="")
+
+
+def revoke_proofs(user_pk: str, *, begun_before: datetime | None = None) -> int:
+    """Voids what a user's API clients have proved, and what is open: a way of proof is gone. Returns how many.
+
+    `begun_before`: only what was begun until then, where it is heard of late. A visit to the settings of the
+    authenticators stays in that case: it may be the very one, it proves nothing, and it has yet to come back.
+    """
+    rows = Challenge.objects.filter(user_pk=user_pk)
+    if begun_before is not None:
+        rows = rows.filter(created_at__lte=begun_before).exclude(kind=Kind.SETTINGS)
+    proved = rows.filter(channel=Channel.API, status__in=[Status.PROVED, Status.RELEASED])
+    return _revoke_waiting(rows) + proved.update(status=Status.REVOKED, closed_at=timezone.now(), return_to="")
 
 
 def lifetime(seconds: int) -> datetime:

@@ -6,6 +6,7 @@ The mail is a receiver like any other, connected when Django is ready. To send s
 
 import ipaddress
 import logging
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,7 +60,7 @@ def changed(
     *,
     by: AbstractBaseUser | None = None,
 ) -> None:
-    """Says that a user's authenticators changed: "added", "removed" or "reset". Never fails the request.
+    """Says that a user's authenticators changed: "added", "updated", "removed" or "reset". Never fails the request.
 
     Whoever has only the password may enrol first; the owner must not be the last to know. `methods` are Authsignal's
     names, none when unknown; `by` is who did it to somebody else.
@@ -71,22 +72,45 @@ def changed(
 
 def seen(request: HttpRequest | None, user: AbstractBaseUser, change: str, found: Mapping[str, str]) -> None:
     """`changed`, once for each authenticator (id to method), whichever of the user's sessions sees it first."""
-    new = [method for key, method in found.items() if _first(digest("told", str(user.pk), change, key))]
+    new = [method for key, method in found.items() if first("told", str(user.pk), change, key)]
     if new:
-        changed(request, user, change, new)
+        changed(request, user, change, filter(None, new))
 
 
-def told(user: AbstractBaseUser, change: str, authenticator_id: str) -> None:
+def told(user_pk: str, change: str, authenticator_id: str) -> None:
     """Notes that the owner heard of it already, by another notice."""
-    _first(digest("told", str(user.pk), change, authenticator_id))
+    first("told", user_pk, change, authenticator_id)
 
 
-def _first(key: str) -> bool:
+def was_told(user_pk: str, change: str, authenticator_id: str) -> bool:
+    """True when the owner heard of it already."""
     try:
-        return bool(cache.add(f"authsignal:{key}", True, TOLD_AGE))
-    except Exception as exc:  # a cache that is down: told twice is better than not told
-        logger.warning("The cache does not answer (%s): the owner may be told twice.", type(exc).__name__)
+        return bool(authenticator_id and cache.get(_key("told", user_pk, change, authenticator_id)))
+    except Exception as exc:
+        _cache_is_down(exc)
+        return False
+
+
+def by_challenge(challenge_id: uuid.UUID) -> str:
+    """Stands for the authenticator that a challenge enrols, where nobody has its own id yet."""
+    return f"challenge {challenge_id}"
+
+
+def first(*parts: str) -> bool:
+    """True for the first who asks with these very parts, of all processes that share the cache."""
+    try:
+        return bool(cache.add(_key(*parts), True, TOLD_AGE))
+    except Exception as exc:  # told twice is better than not told
+        _cache_is_down(exc)
         return True
+
+
+def _key(*parts: str) -> str:
+    return f"authsignal:{digest(*parts)}"
+
+
+def _cache_is_down(exc: Exception) -> None:
+    logger.warning("The cache does not answer (%s): the owner may be told twice.", type(exc).__name__)
 
 
 def mail_owner(

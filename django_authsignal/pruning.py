@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from .conf import get_settings, valid_action
 from .identity import PSEUDONYM, pseudonym
-from .models import Challenge, Channel, Status
+from .models import Challenge, Channel, ReceivedEvent, Status
 from .policy import get_policy
 
 BATCH = 500  # rows in one statement: no long lock, and what SQLite takes
@@ -20,11 +20,15 @@ WAITING = (Status.OPEN, Status.REVIEW)
 
 @dataclass(frozen=True)
 class Pruned:
-    """How many rows: closed because they ran out, deleted (or without names now), kept because they still count."""
+    """How many rows: closed because they ran out, deleted (or without names now), kept because they still count.
+
+    `events`: how many of Authsignal's events are no longer known by their ids.
+    """
 
     expired: int
     old: int
     counting: int
+    events: int = 0
 
 
 def prune(*, days: int, pseudonymise: bool = False, dry_run: bool = False) -> Pruned:
@@ -40,7 +44,8 @@ def prune(*, days: int, pseudonymise: bool = False, dry_run: bool = False) -> Pr
         ids = [row.pk for row in rows if not counts(row, now)]
         counting += len(rows) - len(ids)
         old += len(ids) if dry_run else _let_go(ids, pseudonymise)
-    return Pruned(expired, old, counting)
+    received = ReceivedEvent.objects.filter(received_at__lt=now - timedelta(days=days))
+    return Pruned(expired, old, counting, received.count() if dry_run else received.delete()[0])
 
 
 def counts(row: Challenge, now: datetime) -> bool:

@@ -71,7 +71,7 @@ def _remove(request: HttpRequest, user: AbstractBaseUser, own: Sequence[Authenti
             gone = False
         if gone:
             done = replace(done, removed=[*done.removed, method])
-            notices.told(user, "removed", item.user_authenticator_id)  # not once more, when a session misses it
+            notices.told(str(user.pk), "removed", item.user_authenticator_id)  # not once more, when a session misses it
         else:
             done = replace(done, left=[*done.left, method])
     return done

@@ -58,6 +58,22 @@ def _reviewed(request: HttpRequest, row: Challenge, state: str) -> bool:
     return True
 
 
+def look_again(request: HttpRequest, row: Challenge) -> Steps[None]:
+    """Asks Authsignal, because an event says that a person decided. What was decided against is closed here and now.
+
+    Nothing is released: that is for the browser, or the credential, that began it. It may look at once, without
+    waiting for its interval. Raises AuthsignalError when there is no usable answer.
+    """
+    action = yield partial(get_client(request).get_action, row.authsignal_id, row.action, str(row.pk))
+    state = str(action.state)
+    if state not in (State.REVIEW_FAILED, State.BLOCK):
+        Challenge.objects.filter(pk=row.pk, status=Status.REVIEW).update(checked_at=None)
+    elif row.status == Status.RELEASED and row.state == State.REVIEW_SUCCEEDED:
+        row.move(Status.REVOKED, source=Status.RELEASED, state=state, reason="review_failed")
+    else:
+        _reviewed(request, row, state)
+
+
 def use_release(request: HttpRequest, question: Question, row: Challenge) -> bool:
     """A released sign-in, used where it is asked again: the session's pass, now or by the `login()` that follows."""
     if not row.move(Status.SPENT, source=Status.RELEASED):

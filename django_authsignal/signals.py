@@ -18,8 +18,11 @@ user_sync_failed = Signal()
 #: Authsignal could not be asked: sender=Challenge, request, user, challenge (None while finishing), error.
 authsignal_unreachable = Signal()
 #: A user's authenticators changed: sender=the user's class, request (None outside one), user, change ("added",
-#: "removed" or "reset"), methods (Authsignal's names, empty when unknown), by (who did it to somebody else, or None).
-#: Receivers cannot fail the request. The mail to the owner is one: dispatch_uid "authsignal.mail_owner".
+#: "updated", "removed" or "reset"), methods (Authsignal's names, empty when unknown), by (who did it to somebody else,
+#: or None). Receivers cannot fail the request. The mail to the owner is one: dispatch_uid "authsignal.mail_owner".
 authenticators_changed = Signal()
 #: An action went on that ENFORCE only observes: sender=Challenge, request, user, challenge, outcome (what it would be).
 action_observed = Signal()
+#: Authsignal sent an event: sender=its `client.EventType` (the class `client.Event` for one that we do not know),
+#: event, request (Authsignal's), user (whom it is about, None when nobody here is known by that id).
+event_received = Signal()

@@ -34,6 +34,7 @@ urlpatterns = [
     path("callback/<uuid:challenge_id>/", _open(views.callback), name="callback"),
     path("status/", _open(views.status), name="status"),
     path("authenticators/", _open(views.authenticators), name="authenticators"),
+    path("webhook/", _open(views.webhook), name="webhook"),
     path("break-glass/<uuid:link_id>/", _open(views.break_glass), name="break-glass"),
 ]
 

@@ -10,6 +10,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from django_authsignal.models import Challenge
+from django_authsignal.signals import event_received
 from tests import pairs
 
 # As it was before any test.
@@ -55,6 +56,29 @@ PASSWORD = "correct horse battery staple"
 @pytest.fixture(autouse=True)
 def _empty_cache():
     cache.clear()
+
+
+@pytest.fixture
+def configure(settings):
+    """Adds keys to AUTHSIGNAL."""
+
+    def add(**keys):
+        settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, **keys}
+
+    return add
+
+
+@pytest.fixture
+def heard():
+    """What the signal `event_received` said since the test began."""
+    found = []
+
+    def note(sender, **about):
+        found.append({"sender": sender, **about})
+
+    event_received.connect(note)
+    yield found
+    event_received.disconnect(note)
 
 
 @pytest.fixture

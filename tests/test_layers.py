@@ -44,6 +44,7 @@ LAYERS = {
         contact
         deadlines
         decision
+        events
         flow
         hints
         identity

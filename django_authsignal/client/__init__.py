@@ -36,7 +36,7 @@ from .types import (
     VerificationMethod,
     WebauthnCredential,
 )
-from .webhooks import Event, verify
+from .webhooks import Event, EventType, verify
 
 __all__ = [
     "CLEAR",
@@ -51,6 +51,7 @@ __all__ = [
     "ConnectionFailed",
     "EnrolledAuthenticator",
     "Event",
+    "EventType",
     "Forbidden",
     "ImportedPasskeys",
     "InvalidRequest",

@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from json import loads
 from typing import Any
 
@@ -24,6 +25,20 @@ from .types import moment
 _MALFORMED = "Signature format is invalid."
 _OUTSIDE = "Timestamp is outside the tolerance zone."
 _MISMATCH = "Signature mismatch."
+
+
+class EventType(StrEnum):
+    """The types that Authsignal's documentation names; an event may have another one."""
+
+    EMAIL_CREATED = "email.created"
+    SMS_CREATED = "sms.created"
+    PUSH_CREATED = "push.created"
+    ACTION_VERIFY = "action.verify"
+    AUTHENTICATOR_CREATED = "authenticator.created"
+    AUTHENTICATOR_UPDATED = "authenticator.updated"
+    AUTHENTICATOR_DELETED = "authenticator.deleted"
+    ACTION_LOG_CREATED = "action.log_created"
+    CHALLENGE_LOG_CREATED = "challenge.log_created"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +56,60 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     records: tuple[Event, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def user_id(self) -> str | None:
+        """Whom it is about, as Authsignal knows them."""
+        return _text(self.data, "userId")
+
+    @property
+    def action(self) -> str | None:
+        """The code of the action that it belongs to."""
+        return _text(self.data, "actionCode") or _text(self.data, "action")
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Which tracked action that is."""
+        return _text(self.data, "idempotencyKey")
+
+    @property
+    def state(self) -> str | None:
+        """Of a record of an action, or a question about one: its state. Ask Authsignal before you rely on it."""
+        return _text(self.data, "state")
+
+    @property
+    def verification_method(self) -> str | None:
+        """The way of proof, as `VerificationMethod` names it."""
+        return _text(self.data, "verificationMethod")
+
+    @property
+    def user_authenticator_id(self) -> str | None:
+        """Which of the user's authenticators."""
+        return _text(self.data, "userAuthenticatorId")
+
+    def moment(self, name: str) -> datetime | None:
+        """One of its times, such as `deletedAt`."""
+        return moment(self.data.get(name))
+
+    @property
+    def to(self) -> str | None:
+        """Of a message to deliver: the one address or number that it may go to."""
+        return _text(self.data, "to")
+
+    @property
+    def code(self) -> str | None:
+        """Of a message to deliver: the code, never to be logged."""
+        return _text(self.data, "code")
+
+    @property
+    def url(self) -> str | None:
+        """Of a mail to deliver: the magic link, never to be logged."""
+        return _text(self.data, "url")
+
+    @property
+    def locale(self) -> str | None:
+        """Of a message to deliver: the reader's language, such as "pt-BR"."""
+        return _text(self.data, "locale")
 
 
 def verify(

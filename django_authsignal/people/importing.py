@@ -13,6 +13,7 @@ from urllib.parse import quote
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 
+from .. import notices
 from ..client import Authenticator, Client, InvalidRequest
 from ..client.types import VerificationMethod
 from ..identity import authsignal_id
@@ -168,6 +169,8 @@ def _enroll(client: Client, said: _Said, found: Found, weather: Weather) -> Iter
         weather.foul(exc)
         return
     _note(said)
+    # It is what the user has already, and no news when a webhook tells of it.
+    notices.told(said.user_pk, "added", done.authenticator.user_authenticator_id)
     yield Item(Fate.IMPORT, name, found.what, new_codes=bool(done.recovery_codes))
 
 
@@ -200,6 +203,7 @@ def _passkeys(client: Client, waiting: list[_Passkey], weather: Weather) -> Iter
         failure, name = refused.get(one.found.credential_id), shown(one.said.user_pk)
         if failure is None:
             _note(one.said)
+            notices.told(one.said.user_pk, "added", one.found.credential_id)
             yield Item(Fate.IMPORT, name, PASSKEY)
         elif failure.error_code == "conflict":
             yield Item(Fate.FAIL, name, PASSKEY, "it is registered at Authsignal already, for another user")

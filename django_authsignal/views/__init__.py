@@ -6,6 +6,7 @@ from .callback import callback
 from .challenges import challenge, challenges, status
 from .passkey import passkey
 from .passwordless import sign_in
+from .webhook import webhook
 
 __all__ = [
     "authenticators",
@@ -16,4 +17,5 @@ __all__ = [
     "passkey",
     "sign_in",
     "status",
+    "webhook",
 ]

@@ -13,16 +13,6 @@ FIELD = "django_authsignal.contact.email_field"
 
 
 @pytest.fixture
-def configure(settings):
-    """Adds keys to AUTHSIGNAL."""
-
-    def add(**keys):
-        settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, **keys}
-
-    return add
-
-
-@pytest.fixture
 def following(configure):
     """SYNC_USERS is on, and the user model's field is verified."""
     configure(SYNC_USERS=True, VERIFIED_EMAIL=FIELD)

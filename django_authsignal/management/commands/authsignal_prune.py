@@ -35,6 +35,7 @@ class Command(BaseCommand):
         verb = "took the names out of" if pseudonymise else "deleted"
         said = f"Closed {done.expired} that ran out, {verb} {done.old} older than {options['days']} days, "
         said += f"kept {done.counting} that old whose proof still counts."
+        said += f" Events forgotten: {done.events}." if done.events else ""
         self.stdout.write(f"Nothing was changed. It would be: {said}" if dry else said)
 
 

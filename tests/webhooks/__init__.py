@@ -1,0 +1,1 @@
+"""Events of Authsignal's that arrive: what is made of them, and the messages that are delivered here."""
