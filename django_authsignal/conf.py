@@ -441,9 +441,9 @@ def option(name: str, request: HttpRequest) -> str:
 def webhook_secrets(request: HttpRequest) -> list[str]:
     """The keys that may have signed a webhook of this request's tenant: the one in force, and those it replaces."""
     older = get_settings().API_SECRET_KEY_FALLBACKS
-    found = older(request) if callable(older) else older
-    # Each letter of a text would be a key, and one letter is soon guessed.
-    if isinstance(found, str) or not isinstance(found, Sequence) or not all(isinstance(key, str) for key in found):
+    found: Any = older(request) if callable(older) else older
+    # Of a text each letter would be a key, and one letter is soon guessed.
+    if not isinstance(found, list | tuple | set | frozenset) or not all(isinstance(key, str) for key in found):
         raise ConfigurationError("API_SECRET_KEY_FALLBACKS is a callable, and gave no list of keys. Return a list.")
     return [option("API_SECRET_KEY", request), *found]
 
