@@ -69,7 +69,7 @@ def passed(scope: Scope, action: str, max_age: int | None = None, *, credential:
 
 
 def problem(exc: AuthsignalInterrupt) -> dict[str, Any]:
-    """What to send to the page: `code`, `action`, `label`; for a challenge `challengeId`, `url`, `token`, `expiresAt`."""
+    """What to send to the page: `code`, `action`, `label`; to go on `challengeId`, `url`, `token`, `expiresAt`."""
     return responses.problem_body(exc.decision or Decision(Verdict.NOT_STARTED, ""))
 
 
