@@ -4,11 +4,12 @@ PORT ?= 8000
 EMULATOR_PORT ?= 9000
 # Many tests wait for a server or a browser, so more of them run at once than there are cores. PARALLEL= runs one by one.
 PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
+STEPS ?= 20000
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench matrix docs clean
+.PHONY: help demo test check bench fuzz matrix docs clean
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ bench: $(VENV)/.test ## Measure ratios against the official SDK and login_requir
 	$(BIN)/python benchmarks/fresh_pass.py
 	$(BIN)/python benchmarks/emulator.py
 	CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -m benchmarks.page_script
+
+fuzz: $(VENV)/.test ## Walk STEPS=20000 steps in any order: people, thieves, outages, clocks
+	FUZZ_STEPS=$(STEPS) $(BIN)/python -m pytest -q -s tests/security/test_state_machine.py
 
 matrix: $(VENV)/.test ## Send everything every way in a real browser, three times over, and write docs/_matrix.md
 	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" EVERY=1 MATRIX_TABLE=docs/_matrix.md $(BIN)/python -X dev -m pytest -q $(PARALLEL) tests/matrix/test_wsgi.py tests/matrix/test_asgi.py --matrix-rounds 3

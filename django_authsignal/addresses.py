@@ -54,7 +54,9 @@ def local(request: HttpRequest, target: str | None) -> str:
     parts = urlsplit(target)
     if parts.netloc and parts.netloc != request.get_host():
         return ""
-    return target if parts.netloc or target.startswith("/") else ""
+    # Two slashes (of either kind) with no host behind it are no address to a browser, and somebody would be stuck there.
+    path = target.startswith("/") and target[1:2] not in ("/", "\\")
+    return target if parts.netloc or path else ""
 
 
 def own_path(request: HttpRequest, url: str | None) -> str:

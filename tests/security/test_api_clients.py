@@ -219,6 +219,7 @@ DOORS = [
 ]
 
 
+@pytest.mark.security(36)
 @pytest.mark.parametrize(("where", "method", "headers"), DOORS)
 def test_every_other_door_to_an_effect_asks(client, where, method, headers):
     answer = client.generic(
@@ -232,6 +233,7 @@ def authorized(client):
     return {"Authorization": client.authorization}
 
 
+@pytest.mark.security(36)
 @pytest.mark.parametrize("where", ["/page/", "/function/", "/v1/accounts/", "/v1/accounts/7/", "/forgotten/"])
 @pytest.mark.parametrize("method", ["head", "options", "trace"])
 def test_a_method_that_only_looks_does_nothing_and_begins_nothing(client, authsignal, where, method):
@@ -240,6 +242,7 @@ def test_a_method_that_only_looks_does_nothing_and_begins_nothing(client, authsi
     assert authsignal.calls == []
 
 
+@pytest.mark.security(36)
 @pytest.mark.parametrize("where", ["/only-delete/", "/only-delete/?_method=DELETE"])
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
 def test_a_method_hidden_in_a_header_or_a_field_runs_nothing_unasked(client, where, header):
@@ -253,6 +256,7 @@ def test_a_method_hidden_in_a_header_or_a_field_runs_nothing_unasked(client, whe
 # 37: the middleware
 
 
+@pytest.mark.security(37)
 @pytest.mark.parametrize("where", ["/function/", "/v1/accounts/", "/v1/accounts/7/close/", "/only-delete/"])
 def test_without_the_middleware_an_api_still_asks(client, settings, where):
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "authsignal" not in one]
@@ -262,6 +266,7 @@ def test_without_the_middleware_an_api_still_asks(client, settings, where):
     assert client.prove(where, method=method).status_code == 200
 
 
+@pytest.mark.security(37)
 def test_without_the_middleware_deep_code_runs_nothing(client, settings):
     settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "authsignal" not in one]
     client.raise_request_exception = False
@@ -272,6 +277,7 @@ def test_without_the_middleware_deep_code_runs_nothing(client, settings):
 # 38: each credential for itself
 
 
+@pytest.mark.security(38)
 @pytest.mark.parametrize(("proved", "asked"), [*permutations(WAYS_IN, 2)], ids=str)
 def test_a_proof_of_one_way_in_counts_for_no_other_of_the_same_user(by, proved, asked):
     other = by(asked)
@@ -308,6 +314,7 @@ def test_a_header_that_nobody_authenticated_by_lends_a_session_no_proof_and_take
 ISSUING = {"authtoken": "/api/token/", "simplejwt": "/api/pair/", "sliding": "/api/sliding/", "knox": "/api/knox/"}
 
 
+@pytest.mark.security(39)
 @pytest.mark.parametrize("where", ISSUING.values(), ids=ISSUING)
 def test_no_endpoint_issues_a_token_for_a_password_alone(authsignal, ada, where):
     client = ApiClient(authsignal, basic(ada) if where == "/api/knox/" else "")
@@ -317,11 +324,13 @@ def test_no_endpoint_issues_a_token_for_a_password_alone(authsignal, ada, where)
     assert not AuthToken.objects.exists()
 
 
+@pytest.mark.security(39)
 def test_an_endpoint_without_the_gate_is_reported(settings):
     settings.ROOT_URLCONF = "tests.contrib.unguarded_urls"
     assert "authsignal.W009" in {item.id for item in run_checks()}
 
 
+@pytest.mark.security(39)
 def test_a_refresh_extends_no_step_up(authsignal, ada):
     anonymous = ApiClient(authsignal)
     tokens = anonymous.prove("/api/pair/", {"username": "ada", "password": PASSWORD}).json()
@@ -333,6 +342,7 @@ def test_a_refresh_extends_no_step_up(authsignal, ada):
 # 61: who began it
 
 
+@pytest.mark.security(61)
 def test_a_browsers_challenge_is_not_finished_by_a_header(by, client, authsignal):
     browser = by("session").browser
     browser.get("/withdraw/")
@@ -344,6 +354,7 @@ def test_a_browsers_challenge_is_not_finished_by_a_header(by, client, authsignal
     assert by("session").send("/api/withdraw/", token=token).status_code == 401
 
 
+@pytest.mark.security(61)
 @pytest.mark.parametrize("door", ["callback", "challenge"])
 def test_an_api_clients_challenge_is_not_finished_by_a_browser(by, client, authsignal, door):
     refused = client.send("/api/withdraw/")
@@ -360,6 +371,7 @@ def test_an_api_clients_challenge_is_not_finished_by_a_browser(by, client, auths
     assert client.send("/api/withdraw/", token=token).status_code == 200
 
 
+@pytest.mark.security(61)
 def test_another_credential_of_the_same_user_does_not_finish_it(by, client):
     token = client.complete(client.send("/api/withdraw/"))
     refused = by("jwt").send("/api/withdraw/", token=token)
@@ -389,6 +401,7 @@ def test_a_challenge_of_another_client_cannot_be_looked_at(by, client):
 # What is kept, what is sent
 
 
+@pytest.mark.security(21)
 @pytest.mark.parametrize("way", [way for way in WAYS_IN if way != "session"])
 def test_a_credential_and_a_result_token_are_at_rest_nowhere(by, way, authsignal, caplog):
     client = by(way)

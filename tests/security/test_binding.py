@@ -22,6 +22,7 @@ def reason_of(response):
     return response.headers["Location"].rpartition("reason=")[2]
 
 
+@pytest.mark.security(1)
 def test_a_token_of_another_action_is_refused(adas, authsignal):
     adas.get("/withdraw/")
     other = newest()
@@ -33,6 +34,7 @@ def test_a_token_of_another_action_is_refused(adas, authsignal):
     assert (mine.status, mine.reason) == (Status.OPEN, "invalid")
 
 
+@pytest.mark.security(2)
 def test_a_token_of_another_user_is_refused_and_never_chooses_the_user(new_browser, ada, bob, authsignal):
     alices, bobs = new_browser(), new_browser()
     bobs.force_login(bob)
@@ -45,6 +47,7 @@ def test_a_token_of_another_user_is_refused_and_never_chooses_the_user(new_brows
     assert alices.user_pk == str(ada.pk)
 
 
+@pytest.mark.security(2)
 def test_a_password_of_the_victim_and_a_proof_of_the_thief_sign_nobody_in(new_browser, ada, bob, authsignal):
     thief = new_browser()
     thief.force_login(bob)
@@ -56,6 +59,7 @@ def test_a_password_of_the_victim_and_a_proof_of_the_thief_sign_nobody_in(new_br
     assert thief.user_pk is None
 
 
+@pytest.mark.security(3)
 def test_a_token_of_another_challenge_of_the_same_action_is_refused(adas, authsignal):
     adas.get("/withdraw/")
     first = newest()
@@ -65,6 +69,7 @@ def test_a_token_of_another_challenge_of_the_same_action_is_refused(adas, authsi
     assert reason_of(adas.callback(second, token=authsignal.complete(str(first.pk)))) == "invalid"
 
 
+@pytest.mark.security(4)
 def test_the_same_callback_twice_is_sent_on_without_a_second_pass(adas, authsignal):
     adas.get("/withdraw/")
     row = newest()
@@ -77,6 +82,7 @@ def test_the_same_callback_twice_is_sent_on_without_a_second_pass(adas, authsign
     assert len([call for call in authsignal.calls if call.operation == "validate_challenge"]) == 1
 
 
+@pytest.mark.security(5)
 @pytest.mark.django_db(transaction=True)
 def test_of_twenty_parallel_callbacks_exactly_one_makes_a_pass(authsignal):
     ada = get_user_model().objects.create_user("ada", "ada@example.com", "pw")
@@ -109,6 +115,7 @@ def test_of_twenty_parallel_callbacks_exactly_one_makes_a_pass(authsignal):
     assert passed == [row.pk]
 
 
+@pytest.mark.security(6)
 def test_a_callback_link_planted_on_a_victim_signs_them_in_nowhere(new_browser, ada, bob, authsignal):
     attacker, victim = new_browser(), new_browser()
     attacker.post("/login/", {"username": "bob", "password": "correct horse battery staple"})
@@ -119,6 +126,7 @@ def test_a_callback_link_planted_on_a_victim_signs_them_in_nowhere(new_browser, 
     assert newest().status == Status.OPEN
 
 
+@pytest.mark.security(6)
 def test_a_planted_step_up_link_gives_a_signed_in_victim_no_pass(new_browser, ada, authsignal):
     attacker, victim = new_browser(), new_browser()
     attacker.force_login(ada)
@@ -130,6 +138,7 @@ def test_a_planted_step_up_link_gives_a_signed_in_victim_no_pass(new_browser, ad
     assert victim.get("/withdraw/").status_code == 302
 
 
+@pytest.mark.security(7)
 def test_a_stolen_session_cookie_without_the_binding_cookie_finishes_nothing(new_browser, adas, authsignal):
     adas.get("/withdraw/")
     row = newest()
@@ -138,6 +147,7 @@ def test_a_stolen_session_cookie_without_the_binding_cookie_finishes_nothing(new
     assert reason_of(thief.callback(row, token=authsignal.complete(str(row.pk)))) == "foreign"
 
 
+@pytest.mark.security(15)
 def test_a_stolen_session_cookie_without_the_binding_cookie_holds_no_pass(new_browser, adas):
     adas.step_up()
     assert adas.get("/withdraw/").content == b"withdrawn"
@@ -146,6 +156,7 @@ def test_a_stolen_session_cookie_without_the_binding_cookie_holds_no_pass(new_br
     assert thief.get("/withdraw/").status_code == 302
 
 
+@pytest.mark.security(62)
 def test_a_cloned_session_is_not_handed_the_victims_hosted_page(new_browser, adas):
     adas.get("/withdraw/")
     victims = newest()
@@ -160,6 +171,7 @@ def test_a_cloned_session_is_not_handed_the_victims_hosted_page(new_browser, ada
 NOT_SUCCEEDED = [str(state) for state in State if state != State.CHALLENGE_SUCCEEDED]
 
 
+@pytest.mark.security(8)
 @pytest.mark.parametrize("state", [*NOT_SUCCEEDED, "challenge_succeeded", "SUCCEEDED", "", None])
 def test_no_state_but_challenge_succeeded_is_a_proof(adas, authsignal, state):
     adas.get("/withdraw/")
@@ -168,6 +180,7 @@ def test_no_state_but_challenge_succeeded_is_a_proof(adas, authsignal, state):
     assert adas.get("/withdraw/").status_code == 302
 
 
+@pytest.mark.security(10)
 def test_a_proof_by_a_method_the_policy_does_not_list_is_refused(adas, authsignal, settings):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"METHODS": ["PASSKEY"]}}}
     adas.get("/withdraw/")
@@ -175,6 +188,7 @@ def test_a_proof_by_a_method_the_policy_does_not_list_is_refused(adas, authsigna
     assert adas.get("/withdraw/").status_code == 302
 
 
+@pytest.mark.security(11)
 def test_an_un_enrolled_user_is_denied_a_step_up_that_authsignal_allows(adas, authsignal, colour):
     authsignal.unenrolled()
     authsignal.allow()
@@ -183,6 +197,7 @@ def test_an_un_enrolled_user_is_denied_a_step_up_that_authsignal_allows(adas, au
     assert (newest().status, newest().reason) == (Status.DENIED, "not_enrolled")
 
 
+@pytest.mark.security(67)
 def test_an_un_enrolled_user_cannot_enrol_at_a_step_up_without_a_recent_password(adas, authsignal, settings):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"UNENROLLED": "enroll"}}}
     authsignal.unenrolled()
@@ -205,6 +220,7 @@ def test_an_un_enrolled_user_may_enrol_at_a_step_up_after_a_recent_password_and_
     assert [mail.to for mail in mailoutbox] == [["ada@example.com"]]
 
 
+@pytest.mark.security(48)
 def test_the_owner_is_told_of_a_first_enrolment_at_sign_in(browser, ada, authsignal, mailoutbox):
     authsignal.unenrolled()
     browser.sign_in()
@@ -254,12 +270,14 @@ def test_a_denied_allow_tells_the_fix_to_developers_only(adas, authsignal, setti
     assert page.count("--default-outcome CHALLENGE") == hints
 
 
+@pytest.mark.security(56)
 def test_allow_for_a_step_up_nobody_configured_is_denied(adas, authsignal, colour):
     authsignal.allow()
     assert adas.get(f"{colour}withdraw/").status_code == 403
     assert newest().reason == "allow_is_no_proof"
 
 
+@pytest.mark.security(56)
 @pytest.mark.parametrize("policy", [{"METHODS": ["PASSKEY"]}, {"MAX_AGE": 0}])
 def test_allow_never_satisfies_methods_or_single_use(adas, authsignal, settings, policy):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"ON_ALLOW": "pass", **policy}}}
@@ -267,6 +285,7 @@ def test_allow_never_satisfies_methods_or_single_use(adas, authsignal, settings,
     assert adas.post("/withdraw/").status_code == 403
 
 
+@pytest.mark.security(12)
 def test_a_single_use_proof_serves_exactly_one_request(adas, colour):
     adas.post(f"{colour}delete/")
     adas.prove()
@@ -293,6 +312,7 @@ def test_a_single_use_proof_serves_no_other_path_or_method(adas):
     assert adas.post("/delete/").content == b"deleted"
 
 
+@pytest.mark.security(60)
 @pytest.mark.django_db(transaction=True)
 def test_a_view_that_fails_does_not_get_its_spent_proof_back(authsignal, settings):
     settings.DATABASES["default"]["ATOMIC_REQUESTS"] = True
@@ -310,6 +330,7 @@ def test_a_view_that_fails_does_not_get_its_spent_proof_back(authsignal, setting
         connections["default"].settings_dict["ATOMIC_REQUESTS"] = False
 
 
+@pytest.mark.security(12)
 def test_twenty_parallel_submits_spend_a_single_use_proof_once(transactional_db, authsignal):
     ada = get_user_model().objects.create_user("ada", "ada@example.com", "pw")
     adas = Browser(authsignal)
@@ -329,6 +350,7 @@ def test_twenty_parallel_submits_spend_a_single_use_proof_once(transactional_db,
         assert list(pool.map(submit, range(20))).count(b"deleted") == 1
 
 
+@pytest.mark.security(13)
 def test_a_bound_proof_is_refused_when_a_value_changed(adas, colour):
     seen = {"amount": "250.00", "payee": "Zoë"}
     adas.post(f"{colour}pay/", seen)
@@ -337,6 +359,7 @@ def test_a_bound_proof_is_refused_when_a_value_changed(adas, colour):
     assert adas.post(f"{colour}pay/", seen).json() == {"paid": seen}
 
 
+@pytest.mark.security(58)
 def test_the_view_reads_the_values_that_were_proved(adas):
     adas.fetch("/pay/", "post", data={"amount": 250, "payee": "Zoë"}, content_type="application/json")
     adas.prove()
@@ -344,6 +367,7 @@ def test_the_view_reads_the_values_that_were_proved(adas):
     assert answer.json() == {"paid": {"amount": 250, "payee": "Zoë"}}
 
 
+@pytest.mark.security(58)
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
@@ -361,12 +385,14 @@ def test_a_bound_field_absent_repeated_or_oddly_typed_is_a_400_before_any_call(a
     assert authsignal.calls == []
 
 
+@pytest.mark.security(23)
 def test_what_is_to_be_proved_is_shown_as_text(adas):
     page = adas.post("/pay/", {"amount": "5", "payee": "<script>alert(1)</script>{amount}"})
     assert b"Pay 5 to &lt;script&gt;alert(1)&lt;/script&gt;{amount}" in page.content
     assert b"<script>alert" not in page.content
 
 
+@pytest.mark.security(55)
 def test_polling_never_completes_a_challenge(adas, authsignal):
     adas.get("/withdraw/")
     row = newest()
@@ -375,18 +401,21 @@ def test_polling_never_completes_a_challenge(adas, authsignal):
     assert adas.get("/withdraw/").status_code == 302
 
 
+@pytest.mark.security(55)
 def test_a_track_that_answers_challenge_succeeded_is_denied(adas, authsignal):
     authsignal.outcome("CHALLENGE_SUCCEEDED")
     assert adas.get("/withdraw/").status_code == 403
     assert newest().reason == "unexpected_state"
 
 
+@pytest.mark.security(9)
 def test_a_row_of_another_tenant_is_refused(adas, authsignal, settings):
     adas.get("/withdraw/")
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "TENANT_ID": "another"}
     assert reason_of(adas.prove()) == "wrong_tenant"
 
 
+@pytest.mark.security(9)
 def test_a_pass_of_another_tenant_does_not_count(adas, settings):
     adas.step_up()
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "TENANT_ID": "another"}
@@ -438,6 +467,7 @@ def test_a_malformed_token_is_refused_and_leaves_the_row_open(adas):
     assert (newest().status, newest().reason) == (Status.OPEN, "invalid")
 
 
+@pytest.mark.security(41)
 @pytest.mark.parametrize("kind", ["refused", "timeout", "500", "502-html", "not-json", "empty-object"])
 def test_finishing_never_fails_open(adas, authsignal, settings, kind):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ON_UNREACHABLE": "allow"}

@@ -53,6 +53,7 @@ def with_session_of(new_browser, victim):
     return thief
 
 
+@pytest.mark.security(67)
 def test_a_stolen_session_cookie_does_not_enrol_at_a_step_up_however_fresh_the_password(
     browser, new_browser, ada, authsignal, enroll_at_step_ups, colour
 ):

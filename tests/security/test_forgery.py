@@ -63,6 +63,7 @@ def victim(way_in, ada):
     return browser
 
 
+@pytest.mark.security(57)
 @pytest.mark.parametrize("kind", FROM_ELSEWHERE)
 @pytest.mark.parametrize("where", ["exempt/", "deep-exempt/", "exempt-once/"])
 def test_a_forged_request_begins_nothing(victim, authsignal, colour, where, kind):

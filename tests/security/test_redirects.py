@@ -40,6 +40,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.security(29)
 @pytest.mark.parametrize("target", HOSTILE)
 def test_a_hostile_return_address_never_counts_as_local(target):
     assert addresses.local(RequestFactory().get("/"), target) == ""
@@ -50,6 +51,7 @@ def test_a_local_return_address_is_kept(target):
     assert addresses.local(RequestFactory().get("/"), target) == target
 
 
+@pytest.mark.security(29)
 @pytest.mark.parametrize("target", [item for item in HOSTILE if item])
 def test_a_hostile_next_never_leaves_the_site_after_sign_in(browser, ada, target):
     browser.post("/login/", {"username": "ada", "password": PASSWORD, "next": target})
@@ -61,6 +63,7 @@ def test_a_local_next_is_followed_after_sign_in(browser, ada):
     assert browser.prove().headers["Location"] == "/members/"
 
 
+@pytest.mark.security(30)
 def test_the_callback_follows_the_row_and_not_its_own_query(adas, authsignal):
     adas.get("/withdraw/?page=2")
     row = newest()
@@ -71,12 +74,14 @@ def test_the_callback_follows_the_row_and_not_its_own_query(adas, authsignal):
     assert answer.headers["Location"] == "/withdraw/?page=2"
 
 
+@pytest.mark.security(64)
 def test_a_path_that_is_itself_hostile_is_not_returned_to(adas, authsignal):
     request = RequestFactory().get("/")
     request.path = request.path_info = "//evil.example/withdraw/"
     assert addresses.local(request, request.get_full_path()) in ("", "/%2Fevil.example/withdraw/")
 
 
+@pytest.mark.security(64)
 def test_a_row_changed_in_the_database_is_checked_again_when_used(adas, authsignal):
     adas.get("/withdraw/")
     row = newest()
@@ -84,6 +89,7 @@ def test_a_row_changed_in_the_database_is_checked_again_when_used(adas, authsign
     assert adas.prove(row).headers["Location"] == "/"
 
 
+@pytest.mark.security(31)
 def test_public_base_url_wins_over_the_host_header(adas, authsignal, settings):
     settings.ALLOWED_HOSTS = ["*"]
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "PUBLIC_BASE_URL": "https://shop.example"}
@@ -98,6 +104,7 @@ def test_of_several_origins_the_requests_own_is_used_and_else_the_first(settings
     assert addresses.public_origin(RequestFactory().get("/")) == "https://shop.example"
 
 
+@pytest.mark.security(32)
 @pytest.mark.parametrize(
     "url",
     [
@@ -129,12 +136,14 @@ def test_loopback_is_a_hosted_page_only_in_development(settings):
     assert addresses.hosted("http://localhost:9000/challenge/?token=x")
 
 
+@pytest.mark.security(32)
 def test_a_foreign_page_from_track_is_denied(adas, authsignal):
     authsignal.page = "https://evil.example/"
     assert adas.get("/withdraw/").status_code == 403
     assert newest().reason == "foreign_page"
 
 
+@pytest.mark.security(63)
 @pytest.mark.parametrize("outcome", ["good", "cancelled", "garbage", "foreign", "missing"])
 def test_the_token_leaves_the_address_by_a_redirect_on_every_outcome(adas, new_browser, authsignal, outcome, caplog):
     caplog.set_level("DEBUG")
@@ -156,6 +165,7 @@ def test_the_token_leaves_the_address_by_a_redirect_on_every_outcome(adas, new_b
         assert token not in answer.headers["Location"] + answer.content.decode() + caplog.text
 
 
+@pytest.mark.security(33)
 def test_the_token_is_in_nothing_that_is_read_of_the_request_afterwards(way_in, ada, authsignal):
     browser = way_in()
     browser.force_login(ada)
@@ -168,6 +178,7 @@ def test_the_token_is_in_nothing_that_is_read_of_the_request_afterwards(way_in, 
     assert token not in repr((request.get_full_path(), request.GET, request.META, getattr(request, "scope", None)))
 
 
+@pytest.mark.security(33)
 def test_a_crash_while_finishing_reports_no_token(adas, authsignal):
     reports = []
 
@@ -194,6 +205,7 @@ def test_a_crash_while_finishing_reports_no_token(adas, authsignal):
     assert "test_secret_key" not in reports[0]
 
 
+@pytest.mark.security(33)
 @pytest.mark.urls(__name__)
 @pytest.mark.parametrize("end", ["callback", "json", "authenticate"])
 def test_a_receiver_that_crashes_after_the_proof_reports_no_token(browser, ada, authsignal, end):
@@ -236,6 +248,7 @@ def by_token(request):
 urlpatterns = [*project_urls, path("by-token/", by_token)]
 
 
+@pytest.mark.security(34)
 def test_our_pages_are_not_framed_and_not_stored(adas):
     answer = adas.post("/withdraw/")
     assert answer.headers["X-Frame-Options"] == "DENY"
@@ -273,6 +286,7 @@ def test_a_planted_binding_cookie_of_the_wrong_form_is_replaced(adas):
     assert "authsignal_browser" in adas.get("/withdraw/").cookies
 
 
+@pytest.mark.security(57)
 @pytest.mark.parametrize("path", ["/exempt/", "/withdraw/"])
 def test_a_forged_cross_site_post_gets_django_s_403_and_begins_nothing(new_browser, ada, authsignal, path):
     strict = new_browser(enforce_csrf_checks=True)

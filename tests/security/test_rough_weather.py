@@ -64,6 +64,7 @@ def test_an_id_longer_than_the_ledger_keeps_names_the_fix(db, settings):
         authsignal_id(get_user_model()())
 
 
+@pytest.mark.security(43)
 def test_nobody_makes_an_outage_of_their_own_by_sending_much(way_in, ada, settings, authsignal, colour):
     policy = {"ON_UNREACHABLE": "allow", "CUSTOM": lambda request: {"note": request.POST.get("note", "")}}
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": policy}}

@@ -45,6 +45,7 @@ def failures():
     user_login_failed.disconnect(note)
 
 
+@pytest.mark.security(14)
 def test_before_the_proof_nobody_is_signed_in(browser, ada, logins):
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
     assert browser.user_pk is None
@@ -55,6 +56,7 @@ def test_before_the_proof_nobody_is_signed_in(browser, ada, logins):
     assert browser.get("/home/").content == b"home of ada"
 
 
+@pytest.mark.security(15)
 def test_the_session_key_changes_at_sign_in_and_a_planted_one_is_useless(browser, new_browser, ada):
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
     planted = browser.cookies["sessionid"].value
@@ -65,12 +67,14 @@ def test_the_session_key_changes_at_sign_in_and_a_planted_one_is_useless(browser
     assert thief.get("/home/").content == b"home of AnonymousUser"
 
 
+@pytest.mark.security(15)
 def test_a_step_up_does_not_change_the_session_key(adas):
     before = adas.cookies["sessionid"].value
     adas.step_up()
     assert adas.cookies["sessionid"].value == before
 
 
+@pytest.mark.security(16)
 def test_logging_out_drops_passes_and_closes_open_challenges(adas, ada):
     adas.step_up()
     adas.post("/delete/")
@@ -80,6 +84,7 @@ def test_logging_out_drops_passes_and_closes_open_challenges(adas, ada):
     assert adas.get("/withdraw/").status_code == 302
 
 
+@pytest.mark.security(16)
 def test_a_password_change_ends_the_passes_of_every_session(new_browser, ada):
     browsers = [new_browser(), new_browser()]
     for one in browsers:
@@ -92,6 +97,7 @@ def test_a_password_change_ends_the_passes_of_every_session(new_browser, ada):
         assert one.get("/withdraw/").status_code == 302
 
 
+@pytest.mark.security(16)
 def test_an_email_change_ends_a_pass(adas, ada):
     adas.step_up()
     ada.email = "elsewhere@example.com"
@@ -105,6 +111,7 @@ def test_a_sign_in_repeated_with_another_destination_goes_to_the_later_one(brows
     assert browser.prove().headers["Location"] == "/members/"
 
 
+@pytest.mark.security(17)
 @pytest.mark.parametrize("change", [{"is_active": False}, {"email": "thief@example.com"}, {"password": "!"}])
 def test_a_user_changed_between_start_and_callback_is_refused(browser, ada, change):
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
@@ -113,6 +120,7 @@ def test_a_user_changed_between_start_and_callback_is_refused(browser, ada, chan
     assert browser.user_pk is None
 
 
+@pytest.mark.security(53)
 def test_a_deleted_user_is_refused_and_the_ledger_remembers(browser, ada):
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
     ada.delete()
@@ -129,6 +137,7 @@ def test_a_step_up_begun_by_one_user_gives_another_in_the_same_browser_nothing(a
     assert "wrong_user" in adas.prove(row).headers["Location"]
 
 
+@pytest.mark.security(18)
 def test_a_session_logged_in_in_another_way_holds_no_sign_in_pass(adas, colour):
     answer = adas.get(f"{colour}members/")
     assert answer.status_code == 302
@@ -144,6 +153,7 @@ def test_a_proof_asked_of_a_signed_in_session_signs_nobody_in_once_that_session_
     assert adas.user_pk is None
 
 
+@pytest.mark.security(19)
 def test_another_identity_taken_over_in_the_same_session_inherits_no_pass(browser, ada, bob):
     browser.sign_in()
     browser.step_up()
@@ -162,6 +172,7 @@ def test_an_anonymous_visitor_is_sent_to_sign_in_and_back(browser, colour):
     assert answer.headers["Location"] == f"/login/?next={colour}members/"
 
 
+@pytest.mark.security(20)
 def test_a_consumed_challenge_stays_consumed_when_an_old_cookie_is_restored(new_browser, ada, settings):
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     thief = new_browser()
@@ -174,6 +185,7 @@ def test_a_consumed_challenge_stays_consumed_when_an_old_cookie_is_restored(new_
     assert thief.post("/delete/").status_code == 403
 
 
+@pytest.mark.security(21)
 def test_a_password_is_at_rest_nowhere(browser, ada, caplog):
     caplog.set_level("DEBUG")
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
@@ -182,6 +194,7 @@ def test_a_password_is_at_rest_nowhere(browser, ada, caplog):
     assert PASSWORD not in dump.getvalue() + caplog.text + str(browser.session.items())
 
 
+@pytest.mark.security(62)
 def test_url_and_token_of_an_open_challenge_are_in_no_row_and_no_repr(adas, caplog):
     caplog.set_level("DEBUG")
     where = adas.get("/withdraw/").headers["Location"]
@@ -192,6 +205,7 @@ def test_url_and_token_of_an_open_challenge_are_in_no_row_and_no_repr(adas, capl
     assert token not in dump.getvalue() + caplog.text + repr(newest())
 
 
+@pytest.mark.security(54)
 def test_aauthenticate_is_gated_as_authenticate_is(ada, authsignal):
     for ask in (authenticate, async_to_sync(aauthenticate)):
         request = RequestFactory().post("/login/")
@@ -200,6 +214,7 @@ def test_aauthenticate_is_gated_as_authenticate_is(ada, authsignal):
             ask(request, username="ada", password=PASSWORD)
 
 
+@pytest.mark.security(54)
 def test_authenticate_without_a_request_never_returns_the_user(ada, authsignal):
     with pytest.raises(ChallengeRequired, match="Pass the request"):
         authenticate(username="ada", password=PASSWORD)
@@ -230,6 +245,7 @@ def test_a_blocked_sign_in_counts_as_a_failed_login_once(browser, ada, authsigna
     assert browser.user_pk is None
 
 
+@pytest.mark.security(65)
 def test_confirm_login_allowed_is_not_skipped_by_finishing_elsewhere(browser, db, authsignal):
     get_user_model().objects.create_user("unverified-ada", "u@example.com", PASSWORD)
     answer = browser.post("/own-login/", {"username": "unverified-ada", "password": PASSWORD})
@@ -266,6 +282,7 @@ def test_the_admin_s_own_sign_in_is_challenged(browser, db):
     assert browser.get("/admin/").status_code == 200
 
 
+@pytest.mark.security(53)
 def test_nobody_edits_or_deletes_the_ledger_in_the_admin(browser, db):
     get_user_model().objects.create_superuser("root", "root@example.com", PASSWORD)
     browser.sign_in("root")

@@ -183,6 +183,7 @@ def test_a_proof_that_comes_too_late_is_refused(browser, ada):
 # What proves nothing
 
 
+@pytest.mark.security(66)
 @pytest.mark.parametrize(
     "how",
     [
@@ -315,6 +316,7 @@ def test_a_look_up_that_folds_case_makes_nobody_of_somebody_else(browser, ada, s
     assert browser.user_pk is None
 
 
+@pytest.mark.security(52)
 def test_unknown_and_inactive_users_get_one_same_answer_and_are_written_down(browser, ada, bob, heard):
     get_user_model().objects.filter(pk=bob.pk).update(is_active=False)
     inactive = sign_in(browser, bob)

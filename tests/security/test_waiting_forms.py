@@ -76,6 +76,7 @@ def customer(way_in, ada):
     return browser
 
 
+@pytest.mark.security(22)
 def test_a_form_of_a_cloned_session_is_not_executed_by_the_victims_proof(customer, way_in, ada):
     thief = way_in()
     thief.cookies["sessionid"] = customer.cookies["sessionid"].value
@@ -89,6 +90,7 @@ def test_a_form_of_a_cloned_session_is_not_executed_by_the_victims_proof(custome
     assert done == []
 
 
+@pytest.mark.security(24)
 def test_a_permission_taken_away_meanwhile_stops_the_form(customer, ada):
     allowed = Permission.objects.get(codename="change_user")
     ada.user_permissions.add(allowed)
@@ -99,6 +101,7 @@ def test_a_permission_taken_away_meanwhile_stops_the_form(customer, ada):
     assert done == []
 
 
+@pytest.mark.security(25)
 @pytest.mark.parametrize("body", [b'{"amount": 1', b"\xff\xfe", b"<a/>"], ids=["half a JSON", "no text", "XML"])
 def test_a_body_that_is_no_form_is_never_sent_again_by_our_page(customer, body):
     page = customer.post("/act/", body, content_type="application/octet-stream")
@@ -107,6 +110,7 @@ def test_a_body_that_is_no_form_is_never_sent_again_by_our_page(customer, body):
     assert done == []
 
 
+@pytest.mark.security(26)
 def test_secrets_and_files_are_not_shown_again(customer, tmp_path):
     (tmp_path / "scan.txt").write_text("what the scan says")
     with (tmp_path / "scan.txt").open() as scan:
@@ -116,11 +120,13 @@ def test_secrets_and_files_are_not_shown_again(customer, tmp_path):
     assert "enter them once more" in page.lower()
 
 
+@pytest.mark.security(59)
 def test_a_card_number_marked_inside_our_decorator_is_not_shown_again(customer):
     page = customer.post("/marked/", {**SENT, "account": "GB33BUKB20201555555555"}).content.decode()
     assert "GB33BUKB" not in page
 
 
+@pytest.mark.security(27)
 def test_no_address_sends_the_form_by_itself(customer):
     page = customer.post("/act/", SENT)
     customer.get(page.context["url"])
@@ -131,6 +137,7 @@ def test_no_address_sends_the_form_by_itself(customer):
     assert [entry for entry in done if entry] == []
 
 
+@pytest.mark.security(28)
 def test_nothing_of_a_body_rests_in_session_cache_ledger_or_log(customer, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     written = []
