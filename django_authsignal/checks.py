@@ -52,7 +52,7 @@ def _settings() -> Settings | None:
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E001: a fault in the AUTHSIGNAL dict. W001: no secret key."""
+    """E001: a fault in the AUTHSIGNAL dict. E030: a cache that is not there. W001: no secret key."""
     raw = getattr(django_settings, "AUTHSIGNAL", None) or {}
     found: list[CheckMessage] = [Error(item.text, hint=item.hint, id="authsignal.E001") for item in problems(raw)]
     settings = _settings()
@@ -61,6 +61,10 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         text = "AUTHSIGNAL has no API_SECRET_KEY, so no action can be proved and every guarded view stays closed."
         hint = f"Set it from Authsignal's portal, or use the emulator: {EMULATOR_COMMAND}, with EMULATOR on."
         found.append(Warning(text, hint=hint, id="authsignal.W001"))
+    if settings and settings.BREAKER_CACHE and settings.BREAKER_CACHE not in django_settings.CACHES:
+        text = f"AUTHSIGNAL['BREAKER_CACHE'] is {settings.BREAKER_CACHE!r}, which CACHES does not have."
+        known = ", ".join(map(repr, django_settings.CACHES))
+        found.append(Error(text, hint=f"Use one of {known}, or None.", id="authsignal.E030"))
     return found
 
 

@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from . import deadline_conf
+from .calls import CacheStore, tell
 from .client import Client, ConfigurationError
 from .client.types import VerificationMethod
 
@@ -48,6 +49,11 @@ class Settings:
     TENANT_ID: str | Callable[[HttpRequest], str] = ""
     API_URL: str | Callable[[HttpRequest], str] = ""  # "": the US region, or the emulator when it is on
     TIMEOUT: float = 5.0  # seconds for one call, all of it
+    RETRIES: int = 2  # how often a call is made once more, where twice is the same as once
+    BREAKER_FAILURES: int = 5  # calls in a row without a usable answer, after which none is made for a while; 0: never
+    BREAKER_PAUSE: float = 10.0  # seconds of that while
+    BREAKER_CACHE: str | None = None  # alias of the cache by which processes tell each other
+    MAX_CALLS: int = 64  # calls under way at once in one process
     PUBLIC_BASE_URL: str | Sequence[str] | Callable[[HttpRequest], str] | None = None  # origin(s) of redirectUrl
     HOSTED_HOSTS: Sequence[str] = (".authsignal.com",)  # a leading dot: the domain and all below it
     SIGN_IN_ACTION: str = "signIn"
@@ -129,10 +135,16 @@ SHORTEST_SECRET = 32  # characters: who guesses it learns who is behind every id
 LARGEST = 2_147_483_647  # what the ledger's column holds
 NUMBERS = {
     "TIMEOUT": (0.001, 3600),
+    "RETRIES": (0, 10),
+    "BREAKER_FAILURES": (0, 1000),
+    "BREAKER_PAUSE": (0.001, 3600),
+    "MAX_CALLS": (1, 100_000),
     "MAX_AGE": (0, LARGEST),
     "CHALLENGE_AGE": (1, LARGEST),
     "REVIEW_MAX_AGE": (1, LARGEST),
 }  # and the least and most they may be
+FRACTIONS = ("TIMEOUT", "BREAKER_PAUSE")
+COUNTS = ("RETRIES", "BREAKER_FAILURES", "MAX_CALLS")
 ORIGIN = re.compile(r"https?://[^\s/\\?#@]+/?")
 CODES = ("SIGN_IN_ACTION", "MANAGE_ACTION", "RESET_ACTION", "OTP_ACTION", "SUDO_ACTION")
 ENVIRONMENT = ("API_SECRET_KEY", "TENANT_ID", "API_URL")
@@ -297,11 +309,12 @@ def _async_fault(value: Any) -> tuple[str, str] | None:
 
 
 def _number_fault(key: str, value: Any) -> tuple[str, str] | None:
-    whole = key != "TIMEOUT"
+    whole = key not in FRACTIONS
     least, most = NUMBERS[key]
     if (type(value) is int or (not whole and type(value) is float)) and least <= value <= most:
         return None
-    return f"is {value!r}.", f"Use a {'whole ' if whole else ''}number of seconds from {least} to {most}."
+    kind = f"{'whole ' if whole else ''}number{'' if key in COUNTS else ' of seconds'}"
+    return f"is {value!r}.", f"Use a {kind} from {least} to {most}."
 
 
 def _list_fault(key: str, value: Any) -> tuple[str, str] | None:
@@ -349,6 +362,9 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
         if value is None or callable(value) or isinstance(value, str):
             return None
         return "is neither a string nor a callable(request).", "Give the value from Authsignal's portal."
+    if key == "BREAKER_CACHE":
+        hint = 'Name one of CACHES that all processes reach, such as "default", or None.'
+        return None if value is None or (isinstance(value, str) and value) else (f"is {value!r}, no alias.", hint)
     if key == "EMULATOR":
         return None if value in (None, True, False) else (f"is {value!r}.", "Use None, True or False.")
     if key == "PUBLIC_BASE_URL":
@@ -464,8 +480,28 @@ def override_transport(transport: "BaseAdapter | None") -> "Iterator[None]":
 
 
 @lru_cache(maxsize=64)
-def _client(secret: str, url: str, timeout: float, transport: "BaseAdapter | None") -> Client:
-    return Client(secret, api_url=url, timeout=timeout, transport=transport)
+def _client(secret: str, url: str, timeout: float, transport: "BaseAdapter | None", *patience: Any) -> Client:
+    retries, failures, pause, cache, max_calls = patience
+    return Client(
+        secret,
+        api_url=url,
+        timeout=timeout,
+        transport=transport,
+        retries=retries,
+        breaker_failures=failures,
+        breaker_pause=pause,
+        breaker_store=CacheStore(cache) if cache else None,
+        max_calls=max_calls,
+        observer=tell,
+    )
+
+
+def _pooled(secret: str, url: str) -> Client:
+    settings = get_settings()
+    # A test's own transport answers at once, and as the test says: each failure is one, and no later call is spared.
+    retries, failures = (settings.RETRIES, settings.BREAKER_FAILURES) if _transport is None else (0, 0)
+    patience = (retries, failures, settings.BREAKER_PAUSE, settings.BREAKER_CACHE, settings.MAX_CALLS)
+    return _client(secret, url, settings.TIMEOUT, _transport, *patience)
 
 
 @sensitive_variables()
@@ -474,13 +510,13 @@ def get_client(request: HttpRequest) -> Client:
     secret = option("API_SECRET_KEY", request)
     if _transport is not None:
         secret = secret or NO_KEY  # a project that develops without a key runs its tests without one too
-    return _client(secret, option("API_URL", request), get_settings().TIMEOUT, _transport)
+    return _pooled(secret, option("API_URL", request))
 
 
 @sensitive_variables()
 def client_of(secret: str, url: str) -> Client:
     """A client with another key, or at another address, than the settings name."""
-    return _client(secret, url, get_settings().TIMEOUT, _transport)
+    return _pooled(secret, url)
 
 
 def background_client() -> Client:

@@ -71,6 +71,7 @@ class Decision:
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # what is bound, for the person to see
     changed: tuple[str, ...] = ()  # names of bound fields that differ from what was proved for this request
     refused: str = ""  # why the result token that came with the request was no proof
+    retry_after: float | None = None  # seconds after which it is worth asking again, where that is known
 
     @property
     def passed(self) -> bool:

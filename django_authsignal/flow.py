@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import addresses, bearer, browser, channel, ledger, notices, observing, reviews, session, signals
 from .binding import Bound
-from .client import EnrolledAuthenticator, RateLimited, Refused, Unreachable
+from .client import EnrolledAuthenticator, Refused
 from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
@@ -225,7 +225,7 @@ def _track(request: HttpRequest, question: Question, *, enrolling: bool = True) 
     row = ledger.new_row(request, question)
     try:
         tracked = yield partial(get_client(request).track, **ledger.track_call(request, question, row))
-    except (Unreachable, RateLimited) as exc:
+    except ledger.UNANSWERED as exc:
         session.reload(request)
         return ledger.unreachable(request, question, row, exc)
     except (Refused, ValueError) as exc:
@@ -348,7 +348,7 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
             verification_method=str(method),
             email=str(email),
         )
-    except (Unreachable, RateLimited) as exc:
+    except ledger.UNANSWERED as exc:
         return ledger.unreachable(request, question, ledger.new_row(request, question), exc)
     except (Refused, ValueError) as exc:
         logger.error("Authsignal refused to enrol an e-mail address: %s", exc)
@@ -427,7 +427,7 @@ def validate(
     del token
     try:
         validated: Validated = yield calls.pop()
-    except (Unreachable, RateLimited) as exc:
+    except ledger.UNANSWERED as exc:
         # Finishing never fails open, whatever ON_UNREACHABLE says.
         logger.error("Authsignal could not be asked to validate %s: %s", action, exc)
         signals.authsignal_unreachable.send(Challenge, request=request, user=None, challenge=row, error=exc)

@@ -22,6 +22,17 @@ def _no_connection(error: AuthsignalError, settings: Settings) -> str:
     return f"The emulator does not answer at {settings.API_URL}. Start it: {emulator_command(settings)}"
 
 
+def _not_asked(error: AuthsignalError, settings: Settings) -> str:
+    return (
+        f"The emulator at {settings.API_URL} gave no usable answer several times in a row, so it is not asked for "
+        f"{settings.BREAKER_PAUSE:g} seconds. If it is not running, start it: {emulator_command(settings)}"
+    )
+
+
+def _crowded(error: AuthsignalError, settings: Settings) -> str:
+    return f"{settings.MAX_CALLS} calls to the emulator are under way in this process. Raise MAX_CALLS."
+
+
 def _too_late(error: AuthsignalError, settings: Settings) -> str:
     return f"The emulator at {settings.API_URL} gave no whole answer within {settings.TIMEOUT:g} seconds. {_FAULT}"
 
@@ -58,6 +69,8 @@ _OTHER = "Or something else has its port: give the emulator another one, and API
 
 # In this order: the first that fits.
 _HINTS: dict[type[AuthsignalError], Callable[[AuthsignalError, Settings], str]] = {
+    client.CircuitOpen: _not_asked,
+    client.TooManyCalls: _crowded,
     client.ConnectionFailed: _no_connection,
     client.TimedOut: _too_late,
     client.ServerError: _broken,

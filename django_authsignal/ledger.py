@@ -3,6 +3,7 @@
 import inspect
 import ipaddress
 import logging
+import re
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from . import addresses, browser, channel, session, signals
 from .binding import Bound, request_scope
-from .client import AuthsignalError, Client, ConfigurationError, Unreachable
+from .client import AuthsignalError, Client, ConfigurationError, RateLimited, TooManyCalls, Unreachable
 from .client.types import State
 from .conf import option
 from .decision import Decision, Question, Verdict
@@ -29,10 +30,12 @@ from .policy import Policy, label_for
 logger = logging.getLogger("django_authsignal")
 
 USER_AGENT_LENGTH = 512
+DEVICE_ID = re.compile(r"[A-Za-z0-9._~:-]{1,64}")  # a cookie of Authsignal's script, and the visitor's to write
 MAX_CUSTOM = 65_536  # characters of all that is to be proved
 # What a proof is checked by, where it comes back to, and what lets somebody add authenticators without a challenge.
 GATES_OWN = {"user_id", "action", "idempotency_key", "redirect_url", "scope", "redirect_to_settings"}
 TRACKED = inspect.signature(Client.track).parameters.keys() - {"self"}
+UNANSWERED = (Unreachable, RateLimited, TooManyCalls)  # nobody said no: it may be asked again in a moment
 REPEAT_AGE = 60  # seconds in which a request that was released comes again
 MAX_REPEATS = 3  # releases of one request that may wait at once: two tabs do that, a loop does more
 
@@ -85,12 +88,12 @@ def _is_address(value: str) -> bool:
 
 
 def user_agent_of(request: HttpRequest) -> str:
-    """What the visitor's browser calls itself, cut to what the ledger holds."""
-    return request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_LENGTH]
+    """What the visitor's browser calls itself, cut to what the ledger holds, and printable: it is theirs to write."""
+    return "".join(char for char in request.headers.get("User-Agent", "")[:USER_AGENT_LENGTH] if char.isprintable())
 
 
 def track_call(request: HttpRequest, question: Question, row: Challenge) -> dict[str, Any]:
-    callback = reverse("authsignal:callback", args=[row.pk])
+    callback, device = reverse("authsignal:callback", args=[row.pk]), request.COOKIES.get("__as_aid", "")
     attributes: dict[str, Any] = {
         "user_id": authsignal_id(question.user),
         "action": question.policy.action,
@@ -98,7 +101,7 @@ def track_call(request: HttpRequest, question: Question, row: Challenge) -> dict
         "redirect_url": addresses.public_origin(request) + callback,
         "ip_address": row.ip_address,
         "user_agent": row.user_agent or None,
-        "device_id": request.COOKIES.get("__as_aid", "")[:64] or None,
+        "device_id": device if DEVICE_ID.fullmatch(device) else None,
     }
     if question.scopes:
         attributes |= {"scope": question.scopes, "redirect_to_settings": True}
@@ -218,17 +221,16 @@ def _give_back_releases(request: HttpRequest, user: AbstractBaseUser) -> None:
 
 
 def unreachable(request: HttpRequest, question: Question, row: Challenge, error: AuthsignalError) -> Decision:
-    """What an outage means to this policy. Too many calls (429) are told as one, and open nothing: anybody can make
-    them."""
+    """What UNANSWERED means. Only an outage may let somebody through: too many calls can be one person's doing."""
     policy = question.policy
     logger.error("Authsignal could not be asked about %s: %s", policy.action, error)
     row.reason = type(error).__name__
-    if isinstance(error, Unreachable) and policy.on_unreachable == "allow" and not policy.strict:
+    if policy.on_unreachable == "allow" and not policy.strict and isinstance(error, Unreachable):
         decision = let_through(request, question, row, Status.DEGRADED)
     else:
         decision = close(request, question, row, Status.UNREACHABLE, Verdict.UNREACHABLE)
     signals.authsignal_unreachable.send(Challenge, request=request, user=question.user, challenge=row, error=error)
-    return replace(decision, hint=emulator_hint(error))
+    return replace(decision, hint=emulator_hint(error), retry_after=error.retry_after)
 
 
 def unchanged(row: Challenge, user: AbstractBaseUser) -> bool:

@@ -4,6 +4,7 @@ RFC 9457 (problem details) and RFC 9470 (step-up challenge) give the form of wha
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,13 +20,16 @@ from django.utils.cache import patch_vary_headers
 
 from . import addresses, browser, channel, resend
 from .binding import FORM_TYPES, SAFE_METHODS
+from .client import AuthsignalError, RateLimited, TooManyCalls
 from .decision import Decision, Verdict
+from .hints import emulator_hint
 from .policy import shown, words
 
 STEP_UP_HEADER = 'Bearer error="insufficient_user_authentication"'
 SIMPLE_TYPES = (*FORM_TYPES, "text/plain", "")  # bodies that any site may send: Fetch standard, CORS-safelisted
 TAB = "tab"  # query parameter: the challenge's page was opened in a tab of its own
 STEP_UP_BY_SCRIPT = "Authsignal-Step-Up"  # header: a script of ours asked, which opens a dialog instead of leaving
+BUSY = (RateLimited.__name__, TooManyCalls.__name__)  # reasons of the ledger: it is there, and asked too much
 FRAMES = ("iframe", "frame", "embed", "object")
 # code, status, title of each problem+json answer
 PROBLEMS = {
@@ -174,6 +178,7 @@ def _waiting_page(request: HttpRequest, decision: Decision, state: str, *, statu
     if kept.refused:
         return decided(request, "again", decision, status=status, url=path, refused=kept.refused, **context)
     context |= {"challenge_id": decision.challenge_id, "hosted_url": decision.url, "hint": decision.hint}
+    context["busy"] = decision.reason in BUSY
     context["values"] = [(words(name), shown(value)) for name, value in decision.values.items()]
     context["changed"] = [words(name) for name in decision.changed]
     response = decided(request, "waiting", decision, status=status, url=f"{path}?{TAB}=1" if path else "", **context)
@@ -205,10 +210,24 @@ def _unreachable_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     retry = decision.return_to
     unsafe = request.method not in SAFE_METHODS and not decision.signs_in
     if unsafe and not resend.keep(request, decision.resend).refused:
-        return _waiting_page(request, decision, "unreachable", status=503)
+        return _retry_after(_waiting_page(request, decision, "unreachable", status=503), decision.retry_after)
     if decision.signs_in:
         retry = sign_in_url(decision.return_to)
-    return decided(request, "unreachable", decision, status=503, retry_url=retry, hint=decision.hint)
+    context = {"retry_url": retry, "hint": decision.hint, "busy": decision.reason in BUSY}
+    return _retry_after(decided(request, "unreachable", decision, status=503, **context), decision.retry_after)
+
+
+def unanswered(request: HttpRequest, error: AuthsignalError, *, retry_url: str) -> HttpResponse:
+    """The page for a call of ours that had no usable answer, where nothing was to be decided."""
+    busy = type(error).__name__ in BUSY
+    context = {"retry_url": retry_url, "hint": emulator_hint(error), "busy": busy}
+    return _retry_after(page(request, "unreachable", context, status=503), error.retry_after)
+
+
+def _retry_after(response: HttpResponse, seconds: float | None) -> HttpResponse:
+    if seconds is not None:
+        response["Retry-After"] = str(max(1, ceil(seconds)))
+    return response
 
 
 def _sign_in_page(request: HttpRequest, decision: Decision) -> HttpResponse:
@@ -277,7 +296,7 @@ def problem(request: HttpRequest, decision: Decision) -> HttpResponse:
     response = JsonResponse(body, status=body["status"], content_type="application/problem+json")
     if response.status_code == 401:
         response["WWW-Authenticate"] = STEP_UP_HEADER
-    return protect(request, response)
+    return protect(request, _retry_after(response, decision.retry_after))
 
 
 def problem_body(decision: Decision) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
+from django_authsignal.client import _breaker
 from django_authsignal.models import Challenge
 from django_authsignal.signals import event_received
 from tests import pairs
@@ -56,6 +57,12 @@ PASSWORD = "correct horse battery staple"
 @pytest.fixture(autouse=True)
 def _empty_cache():
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _closed_circuits():
+    """Outages that one test makes are not the next one's: ports are used again."""
+    _breaker._breakers.clear()
 
 
 @pytest.fixture

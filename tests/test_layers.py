@@ -66,6 +66,7 @@ LAYERS = {
         usernameless
     """,
     "state": """
+        calls
         checks
         conf
         deadline_conf

@@ -1,9 +1,11 @@
 """A client of Authsignal's Server API. Requests and the standard library only; it knows nothing of Django."""
 
+from ._breaker import Store
 from ._encode import CLEAR
 from .api import DEFAULT_API_URL, Client
 from .errors import (
     AuthsignalError,
+    CircuitOpen,
     ConfigurationError,
     Conflict,
     ConnectionFailed,
@@ -16,10 +18,12 @@ from .errors import (
     ServerError,
     SignatureError,
     TimedOut,
+    TooManyCalls,
     Unauthorized,
     Unreachable,
     UnreadableResponse,
 )
+from .reports import Called, Circuit, Observer
 from .types import (
     Action,
     ActionConfiguration,
@@ -45,6 +49,9 @@ __all__ = [
     "ActionConfiguration",
     "Authenticator",
     "AuthsignalError",
+    "Called",
+    "Circuit",
+    "CircuitOpen",
     "Client",
     "ConfigurationError",
     "Conflict",
@@ -56,6 +63,7 @@ __all__ = [
     "ImportedPasskeys",
     "InvalidRequest",
     "NotFound",
+    "Observer",
     "QueriedAction",
     "RateLimited",
     "Redirected",
@@ -64,7 +72,9 @@ __all__ = [
     "ServerError",
     "SignatureError",
     "State",
+    "Store",
     "TimedOut",
+    "TooManyCalls",
     "Tracked",
     "Unauthorized",
     "Unreachable",

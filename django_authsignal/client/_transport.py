@@ -37,6 +37,8 @@ class Call(threading.local):
     connected: bool = False  # a connection was opened for it: what failed was not a stale one from the pool
     only_new: bool = False  # take no idle connection from the pool
     date: str = ""  # the Date header of the last answer
+    sent: int = 0  # how often it was sent
+    status: int | None = None  # of its last answer
 
 
 call = Call()

@@ -16,8 +16,10 @@ from typing import Any, Self, TypeVar
 
 from requests.adapters import BaseAdapter
 
+from ._breaker import Store
 from ._encode import Clear, Sealed
-from .http import Http, segment
+from .http import Http, Patience, segment
+from .reports import Observer
 from .types import (
     Action,
     ActionConfiguration,
@@ -35,6 +37,7 @@ from .types import (
 DEFAULT_API_URL = "https://api.authsignal.com/v1"  # the US region
 
 _ACTION = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,8192}\Z")  # RFC 6750 section 2.1, b64token
 _MOST_PASSKEYS = 1000
 _PASSKEY = {
     "user_id": "userId",
@@ -56,6 +59,12 @@ class Client:
     and processes forked after it was made; making one opens no connection. An empty key is an error of the
     first call, not of making the client, so that a project without a key can still be imported, checked and
     migrated.
+
+    `retries`: how often a call is made once more, within `timeout`, where twice is the same as once and no answer
+    came. After `breaker_failures` calls in a row without a usable answer (0: never) none is made for
+    `breaker_pause` seconds: CircuitOpen; clients of one address share that, and processes through a
+    `breaker_store`. More than `max_calls` at once in one process are TooManyCalls. `observer` is told how every
+    call ended (see reports.py).
     """
 
     def __init__(
@@ -65,10 +74,17 @@ class Client:
         api_url: str = DEFAULT_API_URL,
         timeout: float = 5.0,
         transport: BaseAdapter | None = None,
+        retries: int = 2,
+        breaker_failures: int = 5,
+        breaker_pause: float = 10.0,
+        breaker_store: Store | None = None,
+        max_calls: int = 64,
+        observer: Observer | None = None,
     ) -> None:
         secret = Sealed(api_secret_key)
         del api_secret_key  # error reporters show the variables of the frames an exception passes
-        self._http = Http(secret, api_url=api_url, timeout=timeout, transport=transport)
+        patience = Patience(retries, breaker_failures, breaker_pause, breaker_store, max_calls, observer)
+        self._http = Http(secret, api_url=api_url, timeout=timeout, transport=transport, patience=patience)
 
     def __repr__(self) -> str:
         # Also while it is being made: error reporters ask in the frames of a wrong setting.
@@ -117,7 +133,7 @@ class Client:
         """Say that a user is about to do an action, and learn whether they may.
 
         `custom` feeds the tenant's rules; its keys are the caller's own and are sent as they are. With an
-        `idempotency_key` the call may be sent a second time over a fresh connection; without one it never is.
+        `idempotency_key` the call may be sent again when no answer came; without one it never is.
         """
         return self._one(
             Tracked.from_wire,
@@ -152,8 +168,12 @@ class Client:
         """
         if not token:
             raise ValueError("There is no token to validate. Give the text that came back with the user.")
+        possible = _TOKEN.match(token) is not None
         sealed = Sealed(token)
         del token  # for ten minutes it opens the user's account at Authsignal: no frame of an error may show it
+        if not possible:
+            # A visitor writes it: what no token can be might make the service fail, and look like an outage.
+            raise ValueError("The token is not one of Authsignal's. Give the text that came back with the user.")
         body = {"token": sealed, "userId": user_id, "action": None if action is None else _action(action)}
         return self._one(Validated.from_wire, "validate_challenge", "POST", ("validate",), body)
 

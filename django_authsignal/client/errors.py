@@ -9,8 +9,10 @@
           │    ├── ConnectionFailed     name not resolved, refused, reset, certificate not trusted
           │    ├── TimedOut             the total time for one call ran out
           │    ├── ServerError          5xx
-          │    └── UnreadableResponse   an answer, but not one of this API
-          │         └── Redirected      3xx: never followed, the secret would travel along
+          │    ├── UnreadableResponse   an answer, but not one of this API
+          │    │    └── Redirected      3xx: never followed, the secret would travel along
+          │    └── CircuitOpen          the last calls had no answer, so none is made for a while
+          ├── TooManyCalls          as many calls are under way as may be; not made, and no outage
           └── Refused               the service answered and said no (any 4xx); never an outage
                ├── InvalidRequest   400, 422
                ├── Unauthorized     401
@@ -39,7 +41,7 @@ class AuthsignalError(Exception):
     """A call that ended without a usable answer.
 
     `operation` is the client's method; `status`, `code` and `description` are the answer's, where it had
-    them.
+    them. `retry_after` is the seconds after which it is worth asking again, or None where nobody said.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class AuthsignalError(Exception):
         status: int | None = None,
         code: str | None = None,
         description: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.operation = operation
         self.status = status
         self.code = code
         self.description = description
+        self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments break the default; task queues pickle exceptions.
@@ -80,6 +84,7 @@ class ConnectionFailed(Unreachable):
     """No connection, or one that broke before an answer came."""
 
     reached: bool = False  # the other side was there, and closed it
+    untrusted: bool = False  # its certificate was not one to trust
     stale: bool = False  # it was an idle one from the pool, which the other side had closed
 
 
@@ -97,6 +102,16 @@ class UnreadableResponse(Unreachable):
 
 class Redirected(UnreadableResponse):
     """The answer is a redirect. It is not followed: the secret must not travel to another host."""
+
+
+class CircuitOpen(Unreachable):
+    """Nothing was sent: too many calls in a row had no usable answer. `retry_after` is the seconds still to wait."""
+
+
+class TooManyCalls(AuthsignalError):
+    """Nothing was sent: this process has as many calls under way as it may."""
+
+    # Not Unreachable: whoever sends a flood of requests makes it happen, and must not open a door by it.
 
 
 class Refused(AuthsignalError):
@@ -125,16 +140,3 @@ class Conflict(Refused):
 
 class RateLimited(Refused):
     """429. `retry_after` is the seconds the service asks to wait, or None if it does not say."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        operation: str,
-        status: int | None = None,
-        code: str | None = None,
-        description: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message, operation=operation, status=status, code=code, description=description)
-        self.retry_after = retry_after

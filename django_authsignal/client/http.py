@@ -7,8 +7,11 @@ in paths. What is left of requests is its adapter, the part that is made to be r
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 import re
+import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -29,8 +32,17 @@ from urllib3.exceptions import HTTPError
 from django_authsignal import __version__
 
 from . import errors
+from ._breaker import Admission, Breaker, BreakerSettings, Places, Store, breaker_for, places
 from ._encode import Sealed, encode
 from ._transport import DeadlineAdapter, call
+from .reports import Called, Circuit, Observer
+
+logger = logging.getLogger("django_authsignal")
+
+FIRST_WAIT = 0.1  # seconds at most before a call is made once more; twice as long before each further time
+MOST_RETRIES = 10
+LONGEST_WAIT = 2.0  # seconds; where the service names a longer one, that
+GATEWAYS = (502, 503, 504)  # what stands before the service could not ask it; 500 is its own, and would come again
 
 MAX_ANSWER = 1024 * 1024  # bytes; answers of this API are a few kB
 
@@ -70,16 +82,33 @@ class _Hidden(str):
         return "'[hidden]'"
 
 
+class Patience(NamedTuple):
+    """What a client does on a bad day."""
+
+    retries: int = 2  # how often a call is made once more, where twice is the same as once
+    breaker_failures: int = 5  # calls in a row without a usable answer, after which none is made for a while; 0: never
+    breaker_pause: float = 10.0  # seconds of that while
+    breaker_store: Store | None = None  # what processes share of it
+    max_calls: int = 64  # under way at once in one process
+    observer: Observer | None = None
+
+
 class Http:
     """Calls to one base URL with one key. Safe from many threads, and across fork."""
 
+    sleep = staticmethod(time.sleep)  # a seam for tests
+
     base_url = ""  # until it is known to be one: reprs are asked for in the frames of a wrong setting
 
-    def __init__(self, secret: Sealed, *, api_url: str, timeout: float, transport: BaseAdapter | None) -> None:
+    def __init__(
+        self, secret: Sealed, *, api_url: str, timeout: float, transport: BaseAdapter | None, patience: Patience
+    ) -> None:
         self.base_url = _base_url(api_url)
-        if not 0 < timeout <= 3600:
-            raise errors.ConfigurationError(f"The timeout is {timeout!r}. Give the seconds one call may take, as 5.0.")
+        fault = _patience_fault(timeout, patience)
+        if fault:
+            raise errors.ConfigurationError(fault)
         self.timeout = timeout
+        self._patience = patience
         self._secret = secret
         self._transport = transport
         # The environment is read once, here: proxies and a company's own certificates work, netrc never
@@ -95,6 +124,8 @@ class Http:
         )
         self._adapters: dict[int, BaseAdapter] = {}
         self._headers: dict[str, str] = {}
+        # What a test's transport answers says nothing about the API, nor about another test's.
+        self._own = None if transport is None else (Breaker(self.base_url, **self._breaker_settings()), Places())
 
     def __repr__(self) -> str:
         return f"<Http {self.base_url}>"
@@ -124,29 +155,106 @@ class Http:
         ConfigurationError.
 
         `read` raises ValueError for what is not the operation's answer. `repeatable`: doing it twice is doing
-        it once, so it may be sent again when the pooled connection turns out to have been closed by the other
-        side while it was idle. Nothing else is ever sent twice.
+        it once, so it may be sent again when no answer came, or one that says so; nothing else ever is.
         """
         request = self._prepare(method, path, query, body)
-        outcome = self._outcome(operation, request, read, repeatable)
+        began = time.monotonic()
+        call.sent, call.status = 0, None
+        outcome = self._admitted(operation, request, read, repeatable)
+        failed = isinstance(outcome, errors.AuthsignalError)
+        name = type(outcome).__name__ if failed else "ok"
+        self._tell(Called(operation, time.monotonic() - began, call.sent, name, call.status))
         if isinstance(outcome, errors.AuthsignalError):
             # Raised here, outside every except block and far from every answer: error reporters collect the
             # variables of each frame of the traceback and of the chained exceptions', raw headers and tokens too.
             raise outcome
         return outcome
 
+    def _admitted(
+        self, operation: str, request: requests.PreparedRequest, read: Callable[[Any], _T], repeatable: bool
+    ) -> _T | errors.AuthsignalError:
+        """Makes the call where there is a place for it and the circuit is closed."""
+        breaker, under_way = self._own or (breaker_for(self.base_url, **self._breaker_settings()), places())
+        if not under_way.take(self._patience.max_calls):
+            return self._crowded(operation)
+        try:
+            admission = breaker.admit()
+            if admission.wait is not None:
+                return self._circuit_open(operation, admission.wait)
+            outcome = self._outcome(operation, request, read, repeatable)
+        finally:
+            under_way.give_back()
+        self._judge(breaker, admission, outcome)
+        return outcome
+
+    def _breaker_settings(self) -> BreakerSettings:
+        patience = self._patience
+        return {
+            "failures": patience.breaker_failures,
+            "pause": patience.breaker_pause,
+            "lease": self.timeout + 1,  # longer than a probe can take
+            "store": patience.breaker_store,
+        }
+
+    def _judge(self, breaker: Breaker, admission: Admission, outcome: object) -> None:
+        # Refusals are answers: the service is there.
+        if isinstance(outcome, errors.Unreachable):
+            if breaker.bad(admission):
+                self._tell(Circuit(self.base_url, "open"))
+        elif breaker.good(admission):
+            self._tell(Circuit(self.base_url, "closed"))
+
+    def _tell(self, report: Called | Circuit) -> None:
+        if self._patience.observer is None:
+            return
+        try:
+            self._patience.observer(report)
+        except Exception:
+            logger.exception("The observer of a client raised. The call is not touched by it.")
+
+    def _crowded(self, operation: str) -> errors.TooManyCalls:
+        message = (
+            f"{operation}: {self._patience.max_calls} calls to Authsignal are under way in this process. Ask again in "
+            "a moment, or raise MAX_CALLS."
+        )
+        return errors.TooManyCalls(message, operation=operation, retry_after=1.0)
+
+    def _circuit_open(self, operation: str, wait: float) -> errors.CircuitOpen:
+        message = (
+            f"{operation}: {self.base_url} gave no usable answer {self._patience.breaker_failures} times in a row, so "
+            f"it is not asked. Ask again in {wait:.1f} s."
+        )
+        return errors.CircuitOpen(message, operation=operation, retry_after=wait)
+
     def _outcome(
         self, operation: str, request: requests.PreparedRequest, read: Callable[[Any], _T], repeatable: bool
     ) -> _T | errors.AuthsignalError:
         call.ends = time.monotonic() + self.timeout
         call.only_new = False
+        refused: errors.RateLimited | None = None
+        for attempt in range(self._patience.retries + 1):
+            outcome = self._attempt(operation, request, read, repeatable)
+            # A refusal stays one, whatever became of the attempts after it: an outage may open a door, it never may.
+            if refused is not None and isinstance(outcome, errors.Unreachable):
+                return refused
+            refused = outcome if isinstance(outcome, errors.RateLimited) else refused
+            wait = _wait(outcome, attempt) if repeatable and attempt < self._patience.retries else None
+            if wait is None or wait >= call.ends - time.monotonic():
+                return outcome
+            self.sleep(wait)
+        return outcome
+
+    def _attempt(
+        self, operation: str, request: requests.PreparedRequest, read: Callable[[Any], _T], repeatable: bool
+    ) -> _T | errors.AuthsignalError:
         answer = self._exchange(operation, request)
         if repeatable and isinstance(answer, errors.ConnectionFailed) and answer.stale:
-            call.only_new = True
+            call.only_new = True  # an idle connection that the other side had closed: no reason to wait
             answer = self._exchange(operation, request)
         if isinstance(answer, errors.AuthsignalError):
             return answer
         call.date = answer.headers.get("Date") or ""
+        call.status = answer.status
         if not 200 <= answer.status < 300:
             return self._failure(operation, answer)
         try:
@@ -216,6 +324,8 @@ class Http:
 
     def _exchange(self, operation: str, request: requests.PreparedRequest) -> _Answer | errors.Unreachable:
         call.connected = False
+        call.sent += 1
+        call.status = None
         adapter = self._adapter()
         left = max(call.ends - time.monotonic(), 0.001)
         try:
@@ -274,6 +384,7 @@ class Http:
         message = f"{operation}: no connection to {self.base_url} ({_reason(exc)}). {self._connection_fix()}"
         problem = errors.ConnectionFailed(message, operation=operation)
         problem.reached = _closed_by_peer(exc)
+        problem.untrusted = any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(exc))
         problem.stale = not call.connected and problem.reached
         return problem
 
@@ -287,15 +398,6 @@ class Http:
         code, description = self._explanation(answer.content)
         said = ", ".join(part for part in (code, description) if part)
         text = f"{operation}: the answer is {status}" + (f" ({said})" if said else "")
-        if status == 429:
-            return errors.RateLimited(
-                f"{text}. {_FIXES[429]}",
-                operation=operation,
-                status=status,
-                code=code,
-                description=description,
-                retry_after=_seconds(answer.headers.get("Retry-After")),
-            )
         kind: type[errors.AuthsignalError]
         if 400 <= status < 500:
             kind, fix = _REFUSALS.get(status, errors.Refused), _FIXES.get(status, "Check what was sent.")
@@ -305,7 +407,14 @@ class Http:
             kind, fix = errors.ServerError, "Ask again later."
         else:
             kind, fix = errors.UnreadableResponse, "Check the API URL."
-        return kind(f"{text}. {fix}", operation=operation, status=status, code=code, description=description)
+        return kind(
+            f"{text}. {fix}",
+            operation=operation,
+            status=status,
+            code=code,
+            description=description,
+            retry_after=_seconds(answer.headers.get("Retry-After")),
+        )
 
     def _explanation(self, content: bytes) -> tuple[str | None, str | None]:
         try:
@@ -326,6 +435,39 @@ class Http:
         text = text.replace(credentials, "[hidden]").replace(self._secret.reveal(), "[hidden]")
         text = _TOKEN.sub("[hidden]", text)[:length]
         return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _wait(outcome: object, attempt: int) -> float | None:
+    """Seconds to wait before a call is made once more; None: never again.
+
+    Full jitter, so that those whom one outage stopped do not come back all at once
+    (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter).
+    """
+    if not isinstance(outcome, errors.AuthsignalError):
+        return None
+    asked = outcome.retry_after
+    again = (
+        (isinstance(outcome, errors.ConnectionFailed) and not outcome.untrusted)
+        or (isinstance(outcome, errors.ServerError) and outcome.status in GATEWAYS)
+        or (isinstance(outcome, errors.RateLimited) and asked is not None)
+    )
+    jitter = random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt))  # noqa: S311 - no secret
+    return (asked or 0.0) + jitter if again else None
+
+
+def _patience_fault(timeout: float, patience: Patience) -> str:
+    """What is wrong with the numbers, and its fix; "" for nothing."""
+    if not 0 < timeout <= 3600:
+        return f"The timeout is {timeout!r}. Give the seconds one call may take, as 5.0."
+    if type(patience.retries) is not int or not 0 <= patience.retries <= MOST_RETRIES:
+        return f"retries is {patience.retries!r}. Give a whole number from 0 to {MOST_RETRIES}."
+    if type(patience.breaker_failures) is not int or patience.breaker_failures < 0:
+        return f"breaker_failures is {patience.breaker_failures!r}. Give a whole number; 0 switches it off."
+    if not 0 < patience.breaker_pause <= 3600:
+        return f"breaker_pause is {patience.breaker_pause!r}. Give the seconds in which no call is made, as 10.0."
+    if type(patience.max_calls) is not int or patience.max_calls < 1:
+        return f"max_calls is {patience.max_calls!r}. Give the calls that may be under way at once, as 64."
+    return ""
 
 
 def _query(query: Mapping[str, str | Sealed]) -> str:

@@ -21,7 +21,6 @@ from ..conf import get_settings
 from ..decision import Decision, Question, Verdict
 from ..decorators import HTTP_METHODS
 from ..enforcement import Requirement
-from ..hints import emulator_hint
 from ..methods import label_of
 from ..models import Kind
 from ..policy import get_policy
@@ -63,9 +62,7 @@ def authenticators(request: HttpRequest) -> HttpResponseBase:
         return _ask_to_remove(request, request.GET["remove"]) if request.GET.get("remove") else _list(request)
     except AuthsignalError as exc:
         logger.error("Authsignal could not be asked about authenticators: %s", exc)
-        return responses.page(
-            request, "unreachable", {"retry_url": _here(request), "hint": emulator_hint(exc)}, status=503
-        )
+        return responses.unanswered(request, exc, retry_url=_here(request))
 
 
 def _list(request: HttpRequest, notice: str = "", *, error: str = "", status: int = 200) -> HttpResponse:

@@ -16,7 +16,6 @@ from .. import addresses, enforcement, flow, limits, responses, signin, steps
 from ..client import AuthsignalError, User
 from ..conf import get_client
 from ..decision import Question, Verdict
-from ..hints import emulator_hint
 from ..identity import authsignal_id, client_ip
 from ..models import Kind
 from ..policy import passwordless
@@ -55,12 +54,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         enrolled = _has_accepted_method(request, user)
     except AuthsignalError as exc:
         logger.error("Authsignal could not be asked who is enrolled: %s", exc)
-        return responses.page(
-            request,
-            "unreachable",
-            {"retry_url": request.get_full_path(), "hint": emulator_hint(exc)},
-            status=503,
-        )
+        return responses.unanswered(request, exc, retry_url=request.get_full_path())
     if user is None or not enrolled:
         return _same_answer(request, form)
     return _ask(request, form, user)

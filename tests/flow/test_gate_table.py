@@ -176,6 +176,14 @@ def test_too_many_calls_leave_a_proof_to_be_brought_again(adas, authsignal):
     assert adas.callback(row, token=token)["Location"] == "/withdraw/"
 
 
+@pytest.mark.parametrize("failure", ["429", "503"])
+def test_a_page_says_whether_the_service_is_busy_or_away(way_in, ada, authsignal, failure):
+    authsignal.fail(failure)
+    browser = way_in()
+    browser.force_login(ada)
+    assert ("is busy" in browser.get("/withdraw/").text) == (failure == "429")
+
+
 def test_a_sign_in_let_in_by_an_outage_counts_for_a_short_time(browser, ada, authsignal, settings, time_machine):
     from datetime import timedelta
 

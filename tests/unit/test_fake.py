@@ -123,7 +123,7 @@ def test_a_completed_challenge_is_invalid_for_any_other(
 
 
 def test_a_token_nobody_issued_is_invalid(client: Client) -> None:
-    assert not client.validate_challenge("made up").is_valid
+    assert not client.validate_challenge("made-up").is_valid
 
 
 def test_a_challenge_is_completed_as_the_test_says(fake: FakeAuthsignal, client: Client) -> None:
