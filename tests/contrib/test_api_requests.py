@@ -200,6 +200,16 @@ class OnlyGet(ChallengeRequiredMixin, ByToken):
         return Response("written")
 
 
+class ForgetsSuper(OnlyGet):
+    def initial(self, request, *args, **kwargs):
+        self.perform_authentication(request)
+
+
+class CallsAnother(OnlyGet):
+    def initial(self, request, *args, **kwargs):
+        APIView.initial(self, request, *args, **kwargs)
+
+
 class OnceToSee(OnlyGet):
     challenge_actions = {"get": "deleteAccount"}
 
@@ -281,6 +291,8 @@ urlpatterns = [
     path("only-delete/", OnlyDelete.as_view()),
     path("overridden/", Overridden.as_view()),
     path("on-a-method/", OnAMethod.as_view()),
+    path("forgets-super/", ForgetsSuper.as_view()),
+    path("calls-another/", CallsAnother.as_view()),
     path(
         "adrf/",
         NamedAsByAdrf.as_view({"get": "alist", "put": "aupdate", "patch": "partial_aupdate", "delete": "adestroy"}),
@@ -544,6 +556,12 @@ def test_the_mixin_for_djangos_views_names_the_frameworks():
 )
 def test_the_decorator_stands_on_single_methods_and_actions_too(sender, path, method):
     assert sender.prove_saying(path, method=method).json() == "done"
+
+
+@pytest.mark.parametrize("path", ["/forgets-super/", "/calls-another/"])
+def test_an_initial_of_ones_own_that_leaves_ours_out_is_an_error_before_anything_runs(sender, path):
+    with pytest.raises(ConfigurationError, match=r"initial.. of .* does not call super"):
+        sender.say(path, method="get")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])

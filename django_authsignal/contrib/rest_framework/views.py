@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import iscoroutinefunction
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connections, transaction
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.decorators import classonlymethod
@@ -74,6 +75,22 @@ class _Asking(_View):
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
+
+    _initial_ran = False  # of this very request: the framework makes a view for each
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """The framework's. An `initial()` of a subclass that does not call ours is an error: nothing would be asked."""
+        initial = self.initial
+
+        def checked(request: Request, *args: Any, **kwargs: Any) -> None:
+            initial(request, *args, **kwargs)
+            if not self._initial_ran:
+                raise ConfigurationError(
+                    f"initial() of {type(self).__name__} does not call super().initial(…), so nothing was asked. Do so."
+                )
+
+        self.initial = checked  # type: ignore[method-assign]
+        return super().initialize_request(request, *args, **kwargs)
 
     def challenge_credential(self, request: Request) -> str:
         """Override for authentication of your own: what tells this credential from any other; "": a session."""
@@ -180,6 +197,7 @@ class ChallengeRequiredMixin(_Asking):
             identify(request, request._request, self)
         for one in asked:
             self._ask(request, one)
+        self._initial_ran = True
         self._open_transaction(method.lower())
 
     def _open_transaction(self, name: str) -> None:
@@ -236,6 +254,7 @@ class SignInMixin(_Asking):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticates, then asks whoever came signed in; of a password in the body the backend asks."""
         super().initial(request, *args, **kwargs)
+        self._initial_ran = True
         if request.method in ("OPTIONS", "HEAD"):
             return
         if came_by_credential(request):
