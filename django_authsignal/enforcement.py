@@ -420,10 +420,7 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     try:
         bound = bound_of(request, user, policy)
     except UnreadableFields as exc:
-        told = responses.invalid_request(request, exc)
-        if told is None:
-            raise
-        return told
+        return responses.invalid_request(request, exc)
     passed = flow.pass_for(request, user, policy, bound)
     if passed:
         own.note(requirement, policy, bound, passed, None)

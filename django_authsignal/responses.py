@@ -316,10 +316,11 @@ def problem_body(decision: Decision) -> dict[str, Any]:
     return body
 
 
-def invalid_request(request: HttpRequest, exc: BadRequest) -> HttpResponse | None:
-    """The 400 that says why, for programs; None for a person, who sees Django's own page."""
+def invalid_request(request: HttpRequest, exc: BadRequest) -> HttpResponse:
+    """The 400 that says why: problem+json for programs, a page without a form for a person."""
     if wants_page(request) and not channel.is_api(request):
-        return None
+        retry = addresses.own_path(request, request.headers.get("Referer"))
+        return page(request, "failed", {"reason": "unreadable", "detail": str(exc), "retry_url": retry}, status=400)
     body = {"type": "about:blank", "title": str(exc), "status": 400, "code": "invalid_request"}
     return protect(request, JsonResponse(body, status=400, content_type="application/problem+json"))
 

@@ -230,3 +230,16 @@ def test_a_form_over_djangos_limits_is_a_400_and_begins_nothing(way_in, ada, sen
     assert strict.post("/act/", body, content_type="application/x-www-form-urlencoded").status_code == 400
     assert not Challenge.objects.exists()
     assert done == []
+
+
+@pytest.mark.parametrize("sent", [{"amount": "10"}, {"amount": ["10", "99"], "payee": "Zoë"}], ids=["absent", "twice"])
+def test_a_tampered_form_is_told_so_in_a_page_of_its_own(customer, sent, colour, authsignal):
+    calls = len(authsignal.calls)
+    page = customer.post(f"{colour}pay/", sent, headers={"Referer": "http://testserver/home/"})
+    assert page.status_code == 400
+    told = page.content.decode()
+    assert "Nothing was done" in told
+    assert "must be there exactly once" in told
+    assert 'href="/home/"' in told
+    assert "csrfmiddlewaretoken" not in told  # the request may be a stranger's
+    assert len(authsignal.calls) == calls

@@ -105,7 +105,7 @@ class _Asking(_View):
                 raise exc  # the middleware asks, outside
             return steps.run(enforcement.answer(self.request._request, exc))
         if isinstance(exc, UnreadableFields):
-            return responses.invalid_request(self.request._request, exc) or super().handle_exception(exc)
+            return responses.invalid_request(self.request._request, exc)
         return super().handle_exception(exc)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
