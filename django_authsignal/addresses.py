@@ -54,7 +54,7 @@ def local(request: HttpRequest, target: str | None) -> str:
     parts = urlsplit(target)
     if parts.netloc and parts.netloc != request.get_host():
         return ""
-    # Two slashes (of either kind) with no host behind it are no address to a browser, and somebody would be stuck there.
+    # Two slashes, of either kind, and no host are no address to a browser: somebody would be stuck there.
     path = target.startswith("/") and target[1:2] not in ("/", "\\")
     return target if parts.netloc or path else ""
 

@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth import aauthenticate, authenticate, get_user_model
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, aauthenticate, authenticate, get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.contrib.sessions.backends.db import SessionStore
@@ -135,6 +135,19 @@ def test_a_step_up_begun_by_one_user_gives_another_in_the_same_browser_nothing(a
     adas.force_login(bob)
     Challenge.objects.filter(pk=row.pk).update(status=Status.OPEN)  # as if no sign-out had closed it
     assert "wrong_user" in adas.prove(row).headers["Location"]
+
+
+@pytest.mark.security(19)
+def test_an_identity_swapped_inside_the_session_inherits_no_pass(browser, ada, bob, colour):
+    """As a tool does that writes to the session by itself: Django's login() would have flushed it."""
+    browser.sign_in()
+    browser.step_up(f"{colour}withdraw/")
+    session = browser.session
+    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(bob.pk), bob.get_session_auth_hash()
+    session.save()
+    assert browser.get("/home/").content == b"home of bob"
+    assert browser.get(f"{colour}members/").status_code == 302
+    assert browser.get(f"{colour}withdraw/").status_code == 302
 
 
 @pytest.mark.security(18)
