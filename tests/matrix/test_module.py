@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import django_authsignal
+from tests.emulator.hosted_browser import AXE, RUN_AXE
 from tests.matrix.cells import Cell
 from tests.matrix.journeys import IN_DIALOG, Journey, Upload
 from tests.sdks import install
@@ -187,6 +188,35 @@ def test_axe_finds_no_fault_in_the_dialog(visit: Visit, upload: Upload) -> None:
     expect(page.frame_locator(f"{IN_DIALOG} iframe").get_by_role("button", name="Send the code")).to_be_visible()
     found = Axe().run(page).response["violations"]
     assert [fault["id"] for fault in found] == []
+
+
+STOPS = {
+    "Changed since": "form.elements.amount.value = 9999",
+    "What was wrong": "form.elements.payee.remove()",
+    "fresh proof": """form.elements.amount.value = 7;
+        for (const one of "abcdefg")
+            form.append(Object.assign(document.createElement("input"), { name: one + "_pin" }));""",
+}
+
+
+def test_axe_finds_no_fault_in_the_pages_that_stop_a_form(visit: Visit, upload: Upload) -> None:
+    visitor = visit("gunicorn")
+    page = begin(visitor, "bound", upload)
+    visitor.prove_in_dialog()
+    faults = []
+    for said, change in STOPS.items():
+        visitor.open("/page/")
+        visitor.fill_in()
+        page.evaluate(f"() => {{ const form = document.getElementById('bound'); {change} }}")
+        page.locator("#bound button").click()
+        page.wait_for_url("**/do/bound/")
+        page.keyboard.press("Escape")
+        expect(page.locator("main")).to_contain_text(said)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.evaluate(AXE)
+            faults += [f"{said}, {scheme}: {fault}" for fault in page.evaluate(RUN_AXE)]
+    assert faults == []
 
 
 def test_a_blocked_popup_leaves_a_link_to_the_tab(visit: Visit, upload: Upload) -> None:
