@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import OperationalError
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -82,8 +82,9 @@ def _once(events: Sequence[Event], handle: Callable[[Event], Answer]) -> Answer:
     keyed = {register.key_of(event): event for event in events}
     try:
         claimed = register.claim(keyed)
-    except OperationalError as exc:  # a lock that was waited for in vain; what is in the register now is not known
-        logger.warning("An event could not be written down (%s); Authsignal will send it again.", type(exc).__name__)
+    except DatabaseError as exc:  # a lock that was waited for in vain, or no table yet
+        name = type(exc).__name__
+        logger.error("An event could not be written down (%s). Is `manage.py migrate` due? It will come again.", name)
         return BUSY
     answers = dict.fromkeys(claimed.ours, FAILED)
     try:

@@ -58,7 +58,7 @@ def _body(request: HttpRequest) -> bytes | None:
     if declared.isdecimal() and int(declared[:12]) > LARGEST:
         return None
     body = b""
-    while len(body) <= LARGEST and (part := request.read(LARGEST + 1 - len(body))):
+    while part := request.read(LARGEST + 1 - len(body)):
         body += part
     return body if len(body) <= LARGEST else None
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
+from datetime import UTC, datetime
+from json import dumps
 from typing import Any
 
 import pytest
 
-from django_authsignal.client import ConfigurationError, SignatureError, verify
+from django_authsignal.client import ConfigurationError, Event, SignatureError, verify
 
 BODY = b'{"version":1,"type":"sms.created","id":"e1","data":{"to":"+6421000000","code":"123456"}}'
 AT = 1_700_000_000
@@ -116,3 +118,38 @@ def test_a_batch_is_read_record_by_record() -> None:
     body = b'{"records": [{"id": "1", "record": {"a": 1}}, {"id": "2", "record": {}}]}'
     event = verify(body, f"t={AT},v2={signature(body)}", secrets=[KEY], now=AT)
     assert [(one.id, dict(one.data)) for one in event.records] == [("1", {"a": 1}), ("2", {})]
+
+
+def received(**data: Any) -> Event:
+    body = dumps({"id": "1", "type": "x", "data": data}).encode()
+    return verify(body, f"t={AT},v2={signature(body)}", secrets=[KEY], now=AT)
+
+
+@pytest.mark.parametrize(
+    ("name", "wire"),
+    [
+        ("user_id", "userId"),
+        ("action", "actionCode"),
+        ("action", "action"),
+        ("idempotency_key", "idempotencyKey"),
+        ("state", "state"),
+        ("verification_method", "verificationMethod"),
+        ("user_authenticator_id", "userAuthenticatorId"),
+        ("to", "to"),
+        ("code", "code"),
+        ("url", "url"),
+        ("locale", "locale"),
+    ],
+)
+def test_what_most_events_have_is_a_property_and_none_where_it_is_no_text(name: str, wire: str) -> None:
+    assert getattr(received(**{wire: "given"}), name) == "given"
+    for other in (None, 7, ["given"], {}):
+        assert getattr(received(**{wire: other}), name) is None
+    assert getattr(received(), name) is None
+
+
+def test_a_time_in_an_event_is_read() -> None:
+    event = received(deletedAt="2026-01-02T03:04:05Z", createdAt="yesterday")
+    assert event.moment("deletedAt") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert event.moment("createdAt") is None
+    assert event.moment("updatedAt") is None

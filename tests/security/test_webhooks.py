@@ -10,6 +10,8 @@ import pytest
 from django.core.handlers.asgi import ASGIRequest
 from django.urls import resolve
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from django_authsignal.client import Client, EventType, State
 from django_authsignal.identity import authsignal_id, fingerprint
@@ -178,6 +180,18 @@ def test_a_body_without_a_declared_length_is_read_no_further_than_the_limit():
     assert body.taken == LARGEST + 1
 
 
+class Broken(BytesIO):
+    """A body whose sender has hung up."""
+
+    def read(self, size=-1, /):
+        """Fails."""
+        raise ConnectionResetError
+
+
+def test_a_body_that_breaks_off_is_refused():
+    assert webhook(over_asgi(Broken())).status_code == 400
+
+
 def test_a_chunked_body_is_taken():
     assert webhook(over_asgi(Counted(BODY))).status_code == 200
 
@@ -247,6 +261,36 @@ def test_odd_texts_in_an_event_are_no_error_of_ours(sender, ada, odd):
         for about in (data, data | {"userId": odd}):
             one = record(kind, about, id=f"{odd}{uuid.uuid4()}", time=odd, source=odd)
             assert post_batch(sender, one).status_code == 200
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([*EventType, *State]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = (
+    "userId",
+    "userAuthenticatorId",
+    "idempotencyKey",
+    "verificationMethod",
+    "state",
+    "to",
+    "code",
+    "url",
+    "locale",
+)
+content = st.dictionaries(st.sampled_from(NAMES) | st.text(), anything, max_size=6)
+events = st.fixed_dictionaries(
+    {"id": st.text(min_size=1), "type": st.sampled_from([*EventType, "something.new"])},
+    optional={"data": content | anything, "record": content, "time": anything, "tenantId": anything},
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(event=events | st.fixed_dictionaries({"records": st.lists(events | anything, max_size=4)}) | anything)
+def test_whatever_is_signed_is_no_error_of_ours(client, db, configure, event):
+    configure(EMAIL_HOOK=True, SMS_HOOK=len, PUSH_HOOK=repr, VERIFY_HOOK=bool)
+    assert post(client, event).status_code in {200, 400, 401, 502}
 
 
 def test_no_session_and_no_cookie_comes_of_it(sender, settings):

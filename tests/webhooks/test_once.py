@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -157,9 +157,10 @@ def test_who_was_overtaken_takes_nothing_back():
     assert ReceivedEvent.objects.exclude(handled_at=None).get().claimed_by == fast.name
 
 
-def test_a_database_that_is_locked_has_it_come_again(sender, monkeypatch):
+@pytest.mark.parametrize("error", [OperationalError("database is locked"), ProgrammingError("no such table")])
+def test_a_database_that_does_not_take_it_has_it_come_again(sender, monkeypatch, error):
     def locked(events):
-        raise OperationalError("database is locked")
+        raise error
 
     monkeypatch.setattr(register, "claim", locked)
     assert post(sender, EVENT).status_code == 503
