@@ -55,6 +55,11 @@ class AuthsignalMiddleware(_EitherColour):
     ChallengeRequired or ActionBlocked that came from deep code, `authenticate()` included.
     """
 
+    def __init__(self, get_response: GetResponse) -> None:
+        # A fault of AUTHSIGNAL is an error at start, under servers that run no checks as well.
+        get_settings()
+        super().__init__(get_response)
+
     def __call__(self, request: HttpRequest) -> Any:
         if iscoroutinefunction(self):
             return self.__acall__(request)

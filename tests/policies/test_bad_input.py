@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.checks import Error, run_checks
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 
 from django_authsignal.client import ConfigurationError
 from django_authsignal.decorators import challenge_required
@@ -55,6 +57,13 @@ def test_and_an_error_where_it_is_first_read(settings, written, place, fix):
     with pytest.raises(ConfigurationError) as raised:
         get_policy("pay")
     assert fix in str(raised.value)
+
+
+@pytest.mark.parametrize("handler", [WSGIHandler, ASGIHandler])
+def test_and_an_error_when_a_server_starts(settings, handler):
+    settings.AUTHSIGNAL = {"ENFROCE": "on"}
+    with pytest.raises(ConfigurationError, match="Did you mean 'ENFORCE'"):
+        handler()
 
 
 @pytest.mark.parametrize("code", ["with draw", "", "a" * 65, "zahlen€", "a/b"])
