@@ -33,6 +33,7 @@ check: $(VENV)/.check ## Lint, types, docs, migrations, wheel and sdist
 bench: $(VENV)/.test ## Measure ratios against the official SDK and login_required, and the emulator
 	$(BIN)/python benchmarks/track_call.py
 	$(BIN)/python benchmarks/fresh_pass.py
+	$(BIN)/python benchmarks/outage.py
 	$(BIN)/python benchmarks/emulator.py
 	CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -m benchmarks.page_script
 

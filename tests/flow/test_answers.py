@@ -3,6 +3,8 @@
 import pytest
 from django.urls import reverse
 
+from django_authsignal.client import _breaker
+from django_authsignal.conf import override_transport
 from django_authsignal.models import Status
 from tests.conftest import PASSWORD, newest
 
@@ -188,6 +190,27 @@ def test_an_emulator_that_answers_is_not_to_be_started(adas, authsignal, setting
     page = ask(path, {"username": "ada"}).content.decode()
     assert hint in page
     assert "Start it" not in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"BREAKER_FAILURES": 1}, "so it is not asked for 10 seconds. If it is not running, start it: python -m"),
+        ({"MAX_CALLS": 1}, "1 calls to the emulator are under way in this process. Raise MAX_CALLS."),
+    ],
+)
+def test_an_emulator_that_is_not_asked_is_told_why(adas, settings, changes, hint):
+    settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": "http://localhost:1/v1", "RETRIES": 0, **changes}
+    under_way = _breaker.places()
+    assert under_way.take(1)
+    try:
+        with override_transport(None):
+            adas.get("/withdraw/")
+            if "MAX_CALLS" not in changes:
+                adas.get("/withdraw/")
+            assert hint in adas.get("/withdraw/").text
+    finally:
+        under_way.give_back()
 
 
 @pytest.mark.parametrize("kind", ["refused", "dropped", "500", "429"])

@@ -21,7 +21,7 @@ from tests.conftest import AsgiBrowser, newest
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
 TIMEOUT = 5.0  # seconds; what takes all of it has less
-ENDLESS = {"stall": 0.3, "drip": 0.3}
+ENDLESS = {"stall": 0.2, "drip": 0.2}
 # fault -> the error; "" where there is an answer, which the gate denies for this reason
 FAULTS = {
     "refused": "ConnectionFailed",
@@ -48,7 +48,8 @@ OUTAGES = [name for name, error in FAULTS.items() if error and error != "RateLim
 
 
 def answer(status, body=b"{}", *headers, length=None):
-    lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
+    length = len(body) if length is None else length
+    lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {length}", "Connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
@@ -134,6 +135,14 @@ def person(way_in, ada):
     return browser
 
 
+@contextmanager
+def hearing(signal, receive):
+    """Inside, `receive` is given what the signal says."""
+    signal.connect(receive)
+    yield
+    signal.disconnect(receive)
+
+
 @pytest.fixture
 def heard():
     """The signals that were sent: names with what tells them apart."""
@@ -148,13 +157,12 @@ def heard():
     def blocked(sender, reason, **kwargs):
         found.append(("blocked", reason))
 
-    signals.authsignal_called.connect(called)
-    signals.authsignal_unreachable.connect(unreachable)
-    signals.action_blocked.connect(blocked)
-    yield found
-    signals.authsignal_called.disconnect(called)
-    signals.authsignal_unreachable.disconnect(unreachable)
-    signals.action_blocked.disconnect(blocked)
+    with (
+        hearing(signals.authsignal_called, called),
+        hearing(signals.authsignal_unreachable, unreachable),
+        hearing(signals.action_blocked, blocked),
+    ):
+        yield found
 
 
 def end_of(fault):
@@ -271,6 +279,56 @@ def test_a_program_is_told_when_to_come_again(person, on_the_wire):
         response = person.fetch(f"{person.prefix}/withdraw/")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
     assert response.json()["code"] == "authsignal_unreachable"
+
+
+# Signals
+
+
+def test_a_call_is_told_with_all_that_is_measured(person, on_the_wire):
+    told = []
+
+    def receive(sender, signal, **kwargs):
+        told.append((sender, kwargs))
+
+    with hearing(signals.authsignal_called, receive), on_the_wire("502-html"):
+        person.get(f"{person.prefix}/withdraw/")
+    [(sender, said)] = told
+    assert sender is Client
+    assert 0 < said.pop("seconds") < TIMEOUT
+    assert said == {"operation": "track", "attempts": 3, "outcome": "ServerError", "status": 502}
+
+
+def test_a_circuit_is_told_when_it_opens_and_when_it_closes(person, on_the_wire, urls, settings):
+    told = []
+
+    def receive(sender, state, base_url, **kwargs):
+        told.append((state, base_url.rpartition("/")[2]))
+
+    with hearing(signals.authsignal_circuit, receive), on_the_wire("500", BREAKER_FAILURES=1, BREAKER_PAUSE=0.05):
+        for _ in range(3):
+            person.get(f"{person.prefix}/withdraw/")
+        time.sleep(0.06)
+        person.get(f"{person.prefix}/withdraw/")
+        time.sleep(0.06)
+        settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "API_URL": urls["500"]}
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setitem(ANSWERS, "500", ANSWERS["unknown-state"])
+            person.get(f"{person.prefix}/withdraw/")
+    assert told == [("open", "500"), ("closed", "500")]
+
+
+def test_a_receiver_that_raises_fails_no_call_and_keeps_no_other_from_hearing(person, on_the_wire):
+    told = []
+
+    def receive(**kwargs):
+        raise RuntimeError("metrics are down")
+
+    def count(outcome, **kwargs):
+        told.append(outcome)
+
+    with hearing(signals.authsignal_called, receive), hearing(signals.authsignal_called, count), on_the_wire("500"):
+        assert person.get(f"{person.prefix}/withdraw/").status_code == 503
+    assert told == ["ServerError"]
 
 
 # What a visitor writes

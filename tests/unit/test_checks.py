@@ -169,6 +169,16 @@ def test_an_emulator_that_does_not_answer_is_a_warning_naming_the_command(settin
     assert found()["authsignal.W006"].hint == f"Start it: {command}"
 
 
+def test_a_cache_for_outages_that_is_not_there_is_an_error(settings):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "BREAKER_CACHE": "defualt"}
+    assert found()["authsignal.E030"].hint == "Use one of 'default', or None."
+
+
+def test_a_cache_for_outages_that_is_there_is_none(settings):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "BREAKER_CACHE": "default"}
+    assert "authsignal.E030" not in found()
+
+
 @pytest.mark.parametrize("url", ["http://[::1/v1", "http://localhost:99999/v1", "localhost:9000/v1", "api.example/v1"])
 def test_an_api_url_that_is_no_address_is_an_error(settings, url):
     settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": url}
