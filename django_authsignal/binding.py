@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -55,7 +55,7 @@ def read(request: HttpRequest, policy: Policy) -> Bound:
         return NOTHING
     values = _bound_values(request, policy)
     hashes = {name: digest("field", name, canonical(value)) for name, value in values.items()}
-    custom = dict(policy.custom(request)) if policy.custom else {}
+    custom = _read_by(policy.custom, request, policy) if policy.custom else {}
     return Bound(values, hashes, {**custom, **values}, _scope(request, policy, hashes, custom))
 
 
@@ -74,10 +74,7 @@ def request_scope(request: HttpRequest, *parts: str) -> str:
 
 def _bound_values(request: HttpRequest, policy: Policy) -> dict[str, Any]:
     if callable(policy.bind):
-        try:
-            return dict(policy.bind(request))
-        except MultiValueDictKeyError as exc:  # request.POST["amount"], and it is not there
-            raise UnreadableFields(f"{policy.action} needs the field {exc}. Send it.") from exc
+        return _read_by(policy.bind, request, policy)
     if not policy.bind:
         return {}
     if request.method in SAFE_METHODS:
@@ -91,6 +88,15 @@ def _bound_values(request: HttpRequest, policy: Policy) -> dict[str, Any]:
     raise UnreadableFields(
         f"{policy.action} needs {', '.join(policy.bind)} as JSON, or as the fields of a form, by POST. Send either."
     )
+
+
+def _read_by(
+    read_values: Callable[[HttpRequest], Mapping[str, Any]], request: HttpRequest, policy: Policy
+) -> dict[str, Any]:
+    try:
+        return dict(read_values(request))
+    except MultiValueDictKeyError as exc:  # request.POST["amount"], and it is not there
+        raise UnreadableFields(f"{policy.action} needs the field {exc}. Send it.") from exc
 
 
 def _single(found: Sequence[Any], name: str) -> str:

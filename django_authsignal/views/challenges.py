@@ -182,7 +182,8 @@ def _is_proved(request: HttpRequest, row: Challenge) -> bool:
 
 def _proved_in_another_tab(request: HttpRequest, row: Challenge) -> bool:
     """True when a proof made since then answers this question too: the page that asked opens without another one."""
-    if row.kind == Kind.SETTINGS or row.status != Status.OPEN or str(request.user.pk) != row.user_pk:
+    user = enforcement.signed_in_user(request)
+    if row.kind == Kind.SETTINGS or row.status != Status.OPEN or user is None or str(user.pk) != row.user_pk:
         return False
     since = row.created_at
     if row.max_age is not None:
@@ -190,7 +191,9 @@ def _proved_in_another_tab(request: HttpRequest, row: Challenge) -> bool:
         since = max(since, timezone.now() - timedelta(seconds=row.max_age))
     proofs = Challenge.objects.filter(status=Status.PROVED, proved_at__gte=since, scope=row.scope)
     same = proofs.filter(user_pk=row.user_pk, browser=row.browser, action=row.action)
-    return enforcement.gate(request).passed(row.action) and same.exists()
+    # By the row's own scope: what CUSTOM gives is read from the request that asked, and this is another.
+    passed = session.find(request, user, get_policy(row.action), scope=row.scope)
+    return passed is not None and same.exists()
 
 
 def _way_out(request: HttpRequest, row: Challenge) -> str:

@@ -314,6 +314,20 @@ def test_the_answer_to_a_script_says_what_is_to_be_proved(customer):
     assert begin(customer).json()["label"] == "Pay 10 to Zoë"
 
 
+def test_the_page_of_a_challenge_never_runs_the_code_of_custom_which_reads_another_request(customer, settings):
+    custom = {"CUSTOM": lambda request: {"amount": request.POST["amount"]}}
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": custom}}
+    customer.post("/echo/", {"amount": "5"})
+    address = reverse("authsignal:challenge", args=[newest().pk])
+    assert customer.fetch(address).json()["status"] == "open"
+    assert customer.get(address).status_code == 200
+    first = newest()
+    customer.post("/echo/?again", {"amount": "5"})
+    customer.prove()
+    assert customer.fetch(reverse("authsignal:challenge", args=[first.pk])).json()["status"] == "proved"
+    assert customer.fetch("/authsignal/status/?action=withdrawFunds").status_code == 400  # it cannot know, and says so
+
+
 # SameSite=Strict
 
 
