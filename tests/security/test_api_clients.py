@@ -448,6 +448,7 @@ def at_once(send):
         return list(pool.map(one, range(20)))
 
 
+@pytest.mark.usefixtures("validated_together")
 @pytest.mark.parametrize("where", ["/api/delete/", "/api/pay/"])
 def test_of_twenty_parallel_requests_with_one_token_exactly_one_runs(client, authsignal, where):
     body = {"amount": "1", "payee": "Zo"}

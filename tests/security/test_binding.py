@@ -1,8 +1,6 @@
 """A proof counts for its action, its user, its browser, its values, and once."""
 
 import asyncio
-import contextlib
-import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -21,6 +19,7 @@ from django_authsignal.client import State
 from django_authsignal.models import Challenge, Status
 from django_authsignal.signals import challenge_passed
 from tests.conftest import Browser, newest
+from tests.security.conftest import together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
@@ -89,19 +88,6 @@ def test_the_same_callback_twice_is_sent_on_without_a_second_pass(adas, authsign
     assert len([call for call in authsignal.calls if call.operation == "validate_challenge"]) == 1
 
 
-def together(number):
-    """Waits until so many threads have come here, each for the first time; nobody waits for ever."""
-    meeting, here = threading.Barrier(number), threading.local()
-
-    def meet(**kwargs):
-        if not getattr(here, "came", False):
-            here.came = True
-            with contextlib.suppress(threading.BrokenBarrierError):
-                meeting.wait(timeout=5)
-
-    return meet
-
-
 @pytest.fixture
 def counted():
     """The challenges that passed."""
@@ -113,20 +99,6 @@ def counted():
     challenge_passed.connect(count)
     yield passed
     challenge_passed.disconnect(count)
-
-
-@pytest.fixture
-def validated_together(authsignal, monkeypatch):
-    """Twenty tokens are all found to be good before any of them is taken in."""
-    send, meet = authsignal.send, together(20)
-
-    def wait(request, *args, **kwargs):
-        answer = send(request, *args, **kwargs)
-        if request.url.endswith("/validate"):
-            meet()
-        return answer
-
-    monkeypatch.setattr(authsignal, "send", wait)
 
 
 @pytest.mark.security(5)

@@ -371,13 +371,19 @@ def test_the_docs_say_how_each_server_logs_without_the_token(server):
 
 
 @pytest.mark.security(64)
-def test_a_closed_row_keeps_no_return_address_and_an_open_one_no_long_one(adas):
+@pytest.mark.parametrize("end", [Status.REVOKED, Status.FAILED, Status.EXPIRED])
+def test_a_closed_row_keeps_no_return_address(adas, time_machine, end):
     adas.get("/withdraw/?page=2")
-    first = newest()
-    assert first.return_to == "/withdraw/?page=2"
-    adas.post("/logout/")
-    first.refresh_from_db()
-    assert (first.status, first.return_to) == (Status.REVOKED, "")
+    row = newest()
+    assert row.return_to == "/withdraw/?page=2"
+    if end == Status.EXPIRED:
+        time_machine.move_to(row.expires_at.timestamp() + 1)
+    if end == Status.REVOKED:
+        adas.post("/logout/")
+    else:
+        adas.prove(row, state="CHALLENGE_FAILED")
+    row.refresh_from_db()
+    assert (row.status, row.return_to) == (end, "")
 
 
 @pytest.mark.security(64)

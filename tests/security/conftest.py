@@ -1,0 +1,33 @@
+"""Requests that meet: without it twenty threads come one after the other, and a race is lost by nobody."""
+
+import contextlib
+import threading
+
+import pytest
+
+
+def together(number):
+    """Waits until so many threads have come here, each for the first time; nobody waits for ever."""
+    meeting, here = threading.Barrier(number), threading.local()
+
+    def meet(**kwargs):
+        if not getattr(here, "came", False):
+            here.came = True
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(timeout=5)
+
+    return meet
+
+
+@pytest.fixture
+def validated_together(authsignal, monkeypatch):
+    """Twenty tokens are all found to be good before any of them is taken in."""
+    send, meet = authsignal.send, together(20)
+
+    def wait(request, *args, **kwargs):
+        answer = send(request, *args, **kwargs)
+        if request.url.endswith("/validate"):
+            meet()
+        return answer
+
+    monkeypatch.setattr(authsignal, "send", wait)
