@@ -179,6 +179,7 @@ def test_the_document_has_every_fault():
     assert len([line for line in table.splitlines()[2:] if line.startswith("|")]) == len(FAULTS)
 
 
+@pytest.mark.security(41)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_has_its_error_in_time(urls, fault):
     timeout = ENDLESS.get(fault, TIMEOUT)
@@ -192,6 +193,7 @@ def test_a_fault_has_its_error_in_time(urls, fault):
     assert time.monotonic() - began < timeout + 0.5
 
 
+@pytest.mark.security(41)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_denies(person, on_the_wire, heard, fault):
     with on_the_wire(fault):
@@ -210,6 +212,7 @@ def test_a_fault_lets_through_only_where_the_policy_says_so_in_writing(person, o
     assert found == ((200, Status.DEGRADED, FAULTS[fault]) if fault in OUTAGES else end_of(fault))
 
 
+@pytest.mark.security(43)
 @pytest.mark.parametrize("policy", [{"MAX_AGE": 0}, {"METHODS": ["PASSKEY"]}], ids=["one-request", "methods"])
 @pytest.mark.parametrize("fault", OUTAGES)
 def test_a_fault_never_stands_in_for_a_real_proof(person, on_the_wire, fault, policy):
@@ -261,6 +264,7 @@ def test_the_caches_word_holds_in_every_process(person, on_the_wire):
     assert newest().reason == "CircuitOpen"
 
 
+@pytest.mark.security(42)
 def test_a_flood_opens_no_door_whatever_the_policy_says(person, on_the_wire):
     under_way = _breaker.places()
     assert under_way.take(1)
@@ -334,6 +338,7 @@ def test_a_receiver_that_raises_fails_no_call_and_keeps_no_other_from_hearing(pe
 # What a visitor writes
 
 
+@pytest.mark.security(43)
 def test_what_a_visitor_writes_never_looks_like_an_outage(person, authsignal):
     person.cookies["__as_aid"] = "a device, or; so" + "x" * 5000
     person.get(f"{person.prefix}/withdraw/", headers={"User-Agent": "Mozilla\x1b\x85\xad" + "x" * 100_000})

@@ -43,6 +43,7 @@ def test_a_good_signature_is_accepted(sender, heard):
     assert [one["event"].id for one in heard] == [EVENT["id"]]
 
 
+@pytest.mark.security(45)
 @pytest.mark.parametrize(
     "signed",
     [
@@ -89,6 +90,7 @@ def test_every_fault_of_a_signature_is_answered_alike(sender):
     assert len({post(sender, BODY, signed=fault).content for fault in faults}) == 1
 
 
+@pytest.mark.security(45)
 @pytest.mark.parametrize("place", [0, 40, -1])
 def test_one_altered_byte_is_refused(sender, place):
     altered = bytearray(BODY)
@@ -96,11 +98,13 @@ def test_one_altered_byte_is_refused(sender, place):
     assert refused(post(sender, bytes(altered), signed=header(BODY)), 401)
 
 
+@pytest.mark.security(45)
 def test_the_same_json_written_otherwise_is_refused(sender):
     again = json.dumps(json.loads(BODY), separators=(",", ":")).encode()
     assert refused(post(sender, again, signed=header(BODY)), 401)
 
 
+@pytest.mark.security(45)
 def test_signatures_are_compared_in_constant_time_and_all_of_them(sender, monkeypatch):
     compared = []
 
@@ -114,6 +118,7 @@ def test_signatures_are_compared_in_constant_time_and_all_of_them(sender, monkey
     assert len(compared) == 3
 
 
+@pytest.mark.security(45)
 def test_an_event_that_comes_again_is_not_handled_again(sender, heard):
     assert [post(sender, BODY).status_code for _ in range(3)] == [200, 200, 200]
     assert len(heard) == 1
@@ -126,6 +131,7 @@ def test_a_record_that_comes_again_in_another_batch_is_not_handled_again(sender,
     assert [one["event"].id for one in heard] == [first["id"], second["id"]]
 
 
+@pytest.mark.security(45)
 @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
 def test_only_post_is_taken(sender, method):
     response = getattr(sender, method)(PATH, headers={"X-Signature-V2": header(b"")})
@@ -145,6 +151,7 @@ def test_a_body_of_the_size_that_is_taken_is_taken(sender, settings):
     assert post(sender, large(0)).status_code == 200
 
 
+@pytest.mark.security(45)
 def test_a_larger_body_is_refused(sender):
     assert refused(post(sender, large(1)), 413)
 
@@ -196,6 +203,7 @@ def test_a_chunked_body_is_taken():
     assert webhook(over_asgi(Counted(BODY))).status_code == 200
 
 
+@pytest.mark.security(45)
 @pytest.mark.parametrize("tenant", ["another", "", None, 7])
 @pytest.mark.parametrize("inner", ["alone", "in a batch"])
 def test_another_tenants_event_is_refused(sender, configure, heard, tenant, inner):
@@ -211,6 +219,7 @@ def test_the_tenants_own_event_is_taken(sender, configure):
     assert post(sender, BODY).status_code == 200
 
 
+@pytest.mark.security(45)
 def test_both_keys_work_while_one_replaces_the_other(sender, configure):
     configure(API_SECRET_KEY="new", API_SECRET_KEY_FALLBACKS={"old"})
     for keys in (["new"], ["old"], ["old", "new"]):
@@ -350,6 +359,7 @@ def rows_of_every_kind(user, authsignal):
     return list(Challenge.objects.all())
 
 
+@pytest.mark.security(46)
 @pytest.mark.parametrize("state", [*State, "SOMETHING_NEW"])
 def test_no_event_in_no_state_opens_a_row_of_any_status(client, ada, authsignal, configure, state):
     agree = dict.fromkeys(("EMAIL_HOOK", "SMS_HOOK", "PUSH_HOOK", "VERIFY_HOOK"), lambda event: True)
@@ -368,6 +378,7 @@ def test_no_event_in_no_state_opens_a_row_of_any_status(client, ada, authsignal,
         assert now == row.status or now not in OPENED, f"{row.status} became {now}"
 
 
+@pytest.mark.security(46)
 def test_an_event_about_a_proof_completes_no_challenge(client, adas, ada, authsignal, configure):
     configure(VERIFY_HOOK=lambda event: True)
     adas.get("/withdraw/")
@@ -381,6 +392,7 @@ def test_an_event_about_a_proof_completes_no_challenge(client, adas, ada, authsi
     assert adas.get("/withdraw/").content != b"withdrawn"
 
 
+@pytest.mark.security(46)
 def test_a_review_that_an_event_calls_released_waits_for_its_browser(client, adas, ada, authsignal):
     authsignal.review()
     adas.get("/withdraw/")
