@@ -121,13 +121,23 @@ def page(request: HttpRequest, name: str, context: Mapping[str, Any], *, status:
     return protect(request, render(request, f"authsignal/{name}.html", full, status=status))
 
 
+def admin_index(request: HttpRequest) -> str:
+    """The index of the admin that this request is for; "" for any other page, an app's own that is called so too."""
+    match = request.resolver_match
+    if match is None or match.app_name != "admin":
+        return ""
+    try:
+        return reverse("admin:index", current_app=match.namespace)
+    except NoReverseMatch:
+        return ""
+
+
 def start_page(request: HttpRequest, action: str = "") -> str:
     """Where somebody who was stopped may go instead: in an admin its index, unless it asks for this action as well;
     else the site's own start page."""
-    match = request.resolver_match
-    if match is None or "admin" not in match.app_names:
+    index = admin_index(request)
+    if not index:
         return get_script_prefix()
-    index = reverse("admin:index", current_app=match.namespace)
     view = resolve(f"/{index.removeprefix(get_script_prefix())}").func
     asked = {one.policy().action for one in getattr(view, "authsignal_requirements", ())}
     return get_script_prefix() if action in asked else index

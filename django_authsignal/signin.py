@@ -9,7 +9,6 @@ from django.contrib.auth import load_backend, login
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -51,10 +50,7 @@ def destination(request: HttpRequest, next_page: str = "") -> str:
     )
     if asked:
         return asked
-    match = request.resolver_match
-    if match and match.app_name == "admin":
-        return reverse("admin:index", current_app=match.namespace)
-    return resolve_url(django_settings.LOGIN_REDIRECT_URL)
+    return responses.admin_index(request) or resolve_url(django_settings.LOGIN_REDIRECT_URL)
 
 
 def log_in(request: HttpRequest, user: AbstractBaseUser, row: Challenge) -> bool:

@@ -1,12 +1,16 @@
 """A step-up from the question to the proof and back, and what it costs."""
 
+import types
+
 import pytest
+from django.contrib.auth.views import LoginView
 from django.http import HttpResponse
 from django.test import AsyncClient
-from django.urls import path, reverse
+from django.urls import include, path, reverse
 
 from django_authsignal.models import Challenge, Status
-from tests.conftest import newest
+from tests.conftest import PASSWORD, newest
+from tests.project import views
 from tests.project.urls import urlpatterns as project_urls
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +136,17 @@ def test_an_unsafe_request_is_stopped_and_leads_back(adas, colour):
 def test_not_now_on_the_waiting_page_never_leads_back_into_the_proof(adas, referer, leads_to):
     page = adas.post("/withdraw/", headers={"Referer": f"http://testserver{referer}"})
     assert page.context["leave_url"] == leads_to
+
+
+def test_an_app_that_is_called_admin_and_has_no_index_is_no_admin(adas, ada, settings):
+    own = ([path("pay/", views.withdraw), path("in/", LoginView.as_view(template_name="admin/login.html"))], "admin")
+    urlconf = types.ModuleType("own")
+    urlconf.urlpatterns = [path("own/", include(own)), *(one for one in project_urls if str(one.pattern) != "admin/")]
+    settings.ROOT_URLCONF = urlconf
+    assert adas.post("/own/pay/", headers={"Referer": "http://testserver/own/pay/"}).context["leave_url"] == "/"
+    adas.logout()
+    adas.post("/own/in/", {"username": "ada", "password": PASSWORD})
+    assert adas.prove()["Location"] == "/home/"
 
 
 def test_our_challenge_page_leads_to_the_hosted_page(adas):
