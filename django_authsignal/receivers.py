@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from . import channel, deadlines, ledger, session
-from .models import revoke_open
+from .models import revoke_open, revoke_proofs
 from .people import following
 
 
@@ -46,8 +46,13 @@ def logged_out(sender: Any, *, user: AbstractBaseUser | None = None, **kwargs: A
 def user_saved(
     sender: Any, *, instance: Any, using: str, created: bool = False, raw: bool = False, **kwargs: Any
 ) -> None:
-    """Authsignal is told after the commit, where SYNC_USERS says so. Fixtures tell nothing: they are loaded by hand."""
+    """Authsignal is told after the commit, where SYNC_USERS says so. Fixtures tell nothing: they are loaded by hand.
+
+    What was open for somebody who is deactivated, and what their API clients proved, is void, should they come back.
+    """
     if not raw and issubclass(sender, get_user_model()):
+        if not created and not instance.is_active:
+            revoke_proofs(str(instance.pk))
         following.saved(instance.pk, using=using, created=created, update_fields=kwargs.get("update_fields"))
 
 

@@ -69,6 +69,19 @@ def test_a_deactivated_user_passes_nothing_and_finishes_nothing(adas, ada):
 
 
 @pytest.mark.security(16)
+def test_who_comes_back_after_a_deactivation_finds_nothing_open(adas, ada):
+    adas.get("/withdraw/")
+    row = newest()
+    for active in (False, True):
+        ada.is_active = active
+        ada.save()
+    adas.prove(row)
+    row.refresh_from_db()
+    assert row.status == Status.REVOKED
+    assert adas.get("/withdraw/").status_code == 302
+
+
+@pytest.mark.security(16)
 def test_removing_an_authenticator_drops_this_sessions_passes_and_what_is_open(adas, ada, enrolled):
     enrolled(ada)
     gone = enrolled(ada, "EMAIL_OTP")

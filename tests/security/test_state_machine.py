@@ -422,6 +422,8 @@ class Everything(RuleBasedStateMachine):
             assert place.who is one.person, "a proved sign-in signed nobody in"
         if at is not None:
             self.proofs.append(self.proof(one.door.action, place, one.person, at, one.request))
+        elif place.who and one.door.action == "withdrawFunds":
+            self.send(place, DOORS["take"])
         return answer
 
     def prove_at_authsignal(self, one, state):
@@ -472,6 +474,7 @@ class Everything(RuleBasedStateMachine):
         with self.watched(place, may_login=person):
             place.browser.force_login(get_user_model().objects.get(pk=person.pk))
             self.log_in(place, person)
+        self.tries(place)
 
     @rule(thief=WHERE, victim=WHERE)
     def steal_a_session(self, thief, victim):
@@ -480,6 +483,12 @@ class Everything(RuleBasedStateMachine):
             return
         thief.browser.cookies["sessionid"] = victim.browser.cookies["sessionid"].value
         thief.login = victim.login
+        self.tries(thief)
+
+    def tries(self, place):
+        """Somebody tries what may have been left open."""
+        for name in ("enter", "take", "wipe"):
+            self.send(place, DOORS[name], post=name == "wipe")
 
     @rule(who=WHO, what=st.sampled_from(["password", "email", "deactivate", "activate"]))
     def change_somebody(self, who, what):
@@ -495,11 +504,17 @@ class Everything(RuleBasedStateMachine):
             user.email = f"{person.state}@example.com"
         else:
             person.active = user.is_active = what == "activate"
+        signed_in = [place for place in self.browsers if place.login.person is person]
         user.save()
+        for place in signed_in:
+            self.tries(place)
 
     @rule(seconds=st.sampled_from([7, 299, 301, 599, 601, 899, 901, 90_000]))
     def time_goes_by(self, seconds):
         self.now.shift(timedelta(seconds=seconds))
+        for place in self.browsers if seconds > 100 else ():
+            if place.who:
+                self.send(place, DOORS["take"])
 
     @rule(on=st.sampled_from([None, None, "refused", "timeout", "500", "not-json", "empty-object", "unknown-state"]))
     def weather(self, on):
