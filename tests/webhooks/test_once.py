@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_authsignal.events import register
+from django_authsignal.events.receiving import CHUNK
 from django_authsignal.models import ReceivedEvent
 from django_authsignal.signals import event_received
 from tests.webhooks.sender import envelope, post, post_batch, record
@@ -122,6 +123,13 @@ def test_of_a_batch_only_what_failed_is_handled_again(sender, heard):
     assert ReceivedEvent.objects.exclude(handled_at=None).count() == 2
 
 
+def test_one_record_that_failed_among_many_is_told_of(sender, configure, failing):
+    records = [record("challenge.log_created", {"userId": str(number)}) for number in range(CHUNK + 1)]
+    configure(USER_FROM_ID=lambda found: failing.update(on=found == "0"))  # the first fails, in the first of two claims
+    assert post_batch(sender, *records).status_code == 500
+    assert ReceivedEvent.objects.exclude(handled_at=None).count() == CHUNK
+
+
 def test_while_a_delivery_is_under_way_another_one_is_told_to_come_again(sender, heard):
     left_behind(timedelta(seconds=5))
     answer = post(sender, EVENT)
@@ -142,6 +150,16 @@ def test_what_was_left_behind_is_taken_over_by_one_of_two():
     claims = [register.claim({register.key_of(event): event}) for _ in range(2)]
     assert [bool(one.ours) for one in claims] == [True, False]
     assert [one.busy for one in claims] == [False, True]
+
+
+@pytest.mark.django_db
+def test_what_another_delivery_is_at_is_not_taken_over_with_what_was_left_behind():
+    events = [register.Event(id=name, type="x") for name in ("left", "busy")]
+    left, busy = map(register.key_of, events)
+    register.claim({left: events[0]})
+    ReceivedEvent.objects.update(claimed_at=timezone.now() - register.LEASE - timedelta(seconds=1))
+    register.claim({busy: events[1]})
+    assert register.claim({left: events[0], busy: events[1]}).ours == (left,)
 
 
 @pytest.mark.django_db

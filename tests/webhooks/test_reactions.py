@@ -333,6 +333,14 @@ def test_the_ledger_names_whom_it_asked_for(sender, ada, heard, configure):
     assert heard[0]["user"] == ada
 
 
+def test_nobody_searches_every_user_for_an_opaque_id_while_authsignal_waits(sender, ada, heard, configure):
+    configure(USER_ID="django_authsignal.identity.opaque_id", USER_ID_SECRET="s" * 32)
+    post(sender, envelope("something.new", {"userId": authsignal_id(ada)}))
+    begun(ada)
+    post(sender, envelope("something.new", {"userId": authsignal_id(ada)}))
+    assert [one["user"] for one in heard] == [None, ada]
+
+
 def test_each_record_of_a_batch_is_told(sender, heard):
     post_batch(sender, record("challenge.log_created", {"type": "SMS_SENT"}), record("action.log_created"))
     assert [one["sender"] for one in heard] == [EventType.CHALLENGE_LOG_CREATED, EventType.ACTION_LOG_CREATED]
