@@ -22,9 +22,9 @@ DECIDED = (State.REVIEW_SUCCEEDED, State.REVIEW_FAILED, State.BLOCK)
 METHOD = re.compile(r"[A-Z][A-Z_]{0,63}")
 
 
-def concerns(event: Event) -> bool:
-    """True when there is something to do about events of this type."""
-    return event.type in _REACTIONS
+def is_about_somebody(event: Event) -> bool:
+    """True when what there is to do about events of this type needs the user: whoever looks them up pays for it."""
+    return event.type in _ABOUT_SOMEBODY
 
 
 def react(request: HttpRequest, event: Event, user: AbstractBaseUser | None) -> None:
@@ -96,12 +96,12 @@ def _logged(request: HttpRequest, event: Event, user: AbstractBaseUser | None) -
         steps.run(reviews.look_again(request, row))
 
 
-_REACTIONS: dict[str, Callable[[HttpRequest, Event, AbstractBaseUser | None], None]] = {
+_ABOUT_SOMEBODY: dict[str, Callable[[HttpRequest, Event, AbstractBaseUser | None], None]] = {
     EventType.AUTHENTICATOR_CREATED: _added,
     EventType.AUTHENTICATOR_UPDATED: _updated,
     EventType.AUTHENTICATOR_DELETED: _removed,
-    EventType.ACTION_LOG_CREATED: _logged,
 }
+_REACTIONS = {**_ABOUT_SOMEBODY, EventType.ACTION_LOG_CREATED: _logged}
 
 
 def _method(event: Event) -> str:

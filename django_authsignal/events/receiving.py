@@ -155,7 +155,7 @@ def _sender(event: Event) -> type[Event] | EventType:
 
 
 def _user_of(event: Event) -> AbstractBaseUser | None:
-    heard = reactions.concerns(event) or signals.event_received.has_listeners(_sender(event))
+    heard = reactions.is_about_somebody(event) or signals.event_received.has_listeners(_sender(event))
     return user_from_id(event.user_id, search=False) if heard and event.user_id else None
 
 

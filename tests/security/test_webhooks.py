@@ -17,7 +17,7 @@ from django_authsignal.client import Client, EventType, State
 from django_authsignal.identity import authsignal_id, fingerprint
 from django_authsignal.models import Challenge, Channel, ReceivedEvent, Status
 from django_authsignal.views.webhook import LARGEST, webhook
-from tests.conftest import newest
+from tests.conftest import Browser, newest
 from tests.webhooks import sender as authsignals
 from tests.webhooks.sender import KEY, PATH, envelope, header, post, post_batch, record, signature
 
@@ -311,9 +311,8 @@ def test_no_session_and_no_cookie_comes_of_it(sender, settings):
 
 
 def test_no_csrf_token_is_asked_for(authsignal, db):
-    from django.test import Client as Plain
 
-    assert post(Plain(enforce_csrf_checks=True), BODY).status_code == 200
+    assert post(Browser(authsignal, enforce_csrf_checks=True), BODY).status_code == 200
 
 
 @pytest.mark.parametrize(

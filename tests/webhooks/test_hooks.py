@@ -7,6 +7,7 @@ from django.template import TemplateDoesNotExist
 from django.utils import translation
 
 from django_authsignal.client import EventType
+from django_authsignal.conf import problems
 from django_authsignal.events import mailer
 from django_authsignal.models import ReceivedEvent
 from django_authsignal.signals import event_received
@@ -274,14 +275,12 @@ def test_a_mail_is_in_the_language_that_comes_closest(sender, mailing, monkeypat
 @pytest.mark.parametrize("setting", HOOKS.values())
 @pytest.mark.parametrize("value", ["nowhere.at_all", 7, "django.VERSION"])
 def test_a_hook_that_is_none_is_a_fault_of_the_settings(setting, value):
-    from django_authsignal.conf import problems
 
     assert [setting in fault.text for fault in problems({setting: value})] == [True]
 
 
 @pytest.mark.parametrize("setting", ["SMS_HOOK", "PUSH_HOOK", "VERIFY_HOOK"])
 def test_only_mail_has_a_hook_of_ours(setting):
-    from django_authsignal.conf import problems
 
     assert problems({setting: True})
     assert not problems({"EMAIL_HOOK": True})

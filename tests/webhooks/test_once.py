@@ -197,7 +197,7 @@ def test_ids_that_differ_in_case_or_in_a_space_are_different(sender, heard):
 
 
 def test_a_batch_of_five_hundred_takes_few_queries(sender, django_assert_max_num_queries):
-    records = [record("challenge.log_created") for _ in range(500)]
+    records = [record("action.log_created", {"userId": "1"}) for _ in range(500)]
     with django_assert_max_num_queries(30):
         assert post_batch(sender, *records).status_code == 200
     assert ReceivedEvent.objects.exclude(handled_at=None).count() == 500

@@ -5,12 +5,14 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.core.management import call_command
 from django.utils import timezone
 
+from django_authsignal import notices
 from django_authsignal.client import Event, EventType
 from django_authsignal.identity import authsignal_id
 from django_authsignal.models import Challenge, Channel, Kind, Status
-from django_authsignal.signals import authenticators_changed, challenge_failed
+from django_authsignal.signals import authenticators_changed, challenge_failed, event_received
 from tests.conftest import PASSWORD, newest
 from tests.webhooks.sender import envelope, post, post_batch, record
 
@@ -93,6 +95,14 @@ def test_a_time_that_makes_no_sense_is_none(sender, ada, time):
     assert status(row) == (Status.OPEN if time == "0001-01-01T00:00:00Z" else Status.REVOKED)
 
 
+@pytest.mark.parametrize("kind", ["authenticator.created", "authenticator.updated", "authenticator.deleted"])
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_the_ends_of_time_are_no_error(sender, ada, changes, kind, time):
+    given = about(ada, createdAt=time, deletedAt=time)
+    assert post(sender, envelope(kind, given, time=time)).status_code == 200
+    assert len(changes) == 1
+
+
 def test_the_owner_is_told_of_what_was_removed(sender, ada, changes):
     post(sender, envelope("authenticator.deleted", about(ada)))
     assert changes == [("removed", ("PASSKEY",))]
@@ -172,6 +182,24 @@ def test_an_enrolment_that_was_left_and_told_of_is_not_told_again_at_the_next_pr
     Challenge.objects.update(status=Status.EXPIRED)
     browser.sign_in()
     assert changes == [("added", ("PASSKEY",))]
+
+
+@pytest.mark.parametrize(
+    ("created", "proved"), [(30 * 24 * 60, 30 * 24 * 60 - 1), (-5, -6)], ids=["long before", "only after"]
+)
+def test_a_proof_of_another_time_enrolled_another_one(sender, ada, changes, created, proved):
+    now = timezone.now()
+    times = {"created_at": now - created * MINUTE, "proved_at": now - proved * MINUTE}
+    begun(ada, Status.PROVED, enrolls=True, verification_method="PASSKEY", **times)
+    post(sender, envelope("authenticator.created", about(ada)))
+    assert changes == [("added", ("PASSKEY",))]
+
+
+def test_an_enrolment_that_was_left_days_ago_is_not_this_one(sender, ada):
+    left, young = begun(ada, enrolls=True, created_at=timezone.now() - timedelta(days=2)), begun(ada, enrolls=True)
+    post(sender, envelope("authenticator.created", about(ada)))
+    told = [notices.was_told(str(ada.pk), "added", notices.by_challenge(row.pk)) for row in (left, young)]
+    assert told == [False, True]
 
 
 def test_what_was_imported_is_no_news(sender, ada, changes):
@@ -348,7 +376,6 @@ def test_each_record_of_a_batch_is_told(sender, heard):
 
 
 def test_what_is_done_by_itself_is_done_before_a_receiver_fails(sender, ada):
-    from django_authsignal.signals import event_received
 
     def fail(**about):
         raise LookupError
@@ -361,7 +388,6 @@ def test_what_is_done_by_itself_is_done_before_a_receiver_fails(sender, ada):
 
 
 def test_policies_calls_it_no_gap(capsys):
-    from django.core.management import call_command
 
     call_command("authsignal_policies", "--coverage", "--format", "json")
     assert "authsignal/webhook" not in capsys.readouterr().out
