@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import django
@@ -15,7 +16,8 @@ from django.test import AsyncClient
 from django.urls import reverse
 from django.utils import timezone
 
-from django_authsignal.client import State
+from django_authsignal.client import State, Validated
+from django_authsignal.flow import refusal_of
 from django_authsignal.models import Challenge, Status
 from django_authsignal.signals import challenge_passed
 from tests.conftest import Browser, newest
@@ -209,6 +211,44 @@ def test_no_state_but_challenge_succeeded_is_a_proof(adas, authsignal, state):
     adas.prove(state=state)
     assert newest().status in (Status.OPEN, Status.FAILED)
     assert adas.get("/withdraw/").status_code == 302
+
+
+GOOD = Validated(
+    is_valid=True,
+    state="CHALLENGE_SUCCEEDED",
+    user_id="1",
+    action="withdrawFunds",
+    idempotency_key="00000000-0000-0000-0000-000000000007",
+    verification_method="PASSKEY",
+)
+
+
+@pytest.mark.security(1)
+@pytest.mark.security(2)
+@pytest.mark.security(3)
+@pytest.mark.security(8)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"action": "deleteAccount"},
+        {"action": None},
+        {"user_id": "2"},
+        {"user_id": None},
+        {"idempotency_key": "00000000-0000-0000-0000-000000000008"},
+        {"idempotency_key": None},
+        {"is_valid": False},
+        {"state": "ALLOW"},
+        {"state": None},
+        {"verification_method": "SMS"},
+        {"verification_method": None},
+    ],
+    ids=str,
+)
+def test_each_word_of_authsignals_answer_is_looked_at_by_itself(other):
+    """Whatever Authsignal looked at before: a service that answers too kindly opens nothing."""
+    row = Challenge(pk=uuid.UUID(int=7), authsignal_id="1", action="withdrawFunds", methods=["PASSKEY"])
+    assert refusal_of(row, GOOD) == ""
+    assert refusal_of(row, replace(GOOD, **other))
 
 
 @pytest.mark.security(10)

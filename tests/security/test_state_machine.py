@@ -409,7 +409,10 @@ class Everything(RuleBasedStateMachine):
         key, token = one.key, "x.y.z"
         if how in ("right", "failed"):
             self.prove_at_authsignal(one, "CHALLENGE_SUCCEEDED" if how == "right" else "CHALLENGE_FAILED")
-        if how == "other":
+        if how == "other":  # best one of the same user and action: Authsignal itself finds nothing wrong with it
+            alike = [each for each in self.begun if each.person is one.person and each.door.action == one.door.action]
+            another = next((each for each in reversed(alike) if each is not one), another)
+            self.prove_at_authsignal(another, "CHALLENGE_SUCCEEDED")
             key = another.key
         if how != "garbage":
             token = self.fake.token(key)
