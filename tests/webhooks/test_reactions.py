@@ -387,7 +387,9 @@ def test_what_is_done_by_itself_is_done_before_a_receiver_fails(sender, ada):
     assert status(row) == Status.REVOKED
 
 
-def test_policies_calls_it_no_gap(capsys):
-
+@pytest.mark.urls("tests.webhooks.payment_urls")
+def test_policies_lists_it_and_calls_it_no_gap(capsys):
+    call_command("authsignal_policies", "--format", "json")
+    assert "/withdraw/money/webhook/" in capsys.readouterr().out
     call_command("authsignal_policies", "--coverage", "--format", "json")
-    assert "authsignal/webhook" not in capsys.readouterr().out
+    assert "/withdraw/money/webhook/" not in capsys.readouterr().out
