@@ -38,6 +38,7 @@ def adas(authsignal, calls_in_a_transaction):
     return browser
 
 
+@pytest.mark.security(60)
 @pytest.mark.parametrize("where", ["/once/", "/once-deep/"])
 def test_a_single_use_proof_asked_for_inside_the_view_is_not_given_back_when_it_fails(adas, where):
     adas.post(where, {"fail": "1"})
