@@ -429,6 +429,16 @@ class Everything(RuleBasedStateMachine):
             self.send(place, DOORS["take"])
         return answer
 
+    @rule(place=WHERE)
+    def a_proof_of_one_payment_is_brought_for_another(self, place):
+        place = self.browsers[place]
+        for values in (("10", "Zoë"), ("20", "Mallory")):
+            self.send(place, DOORS["send"], post=True, values=values)
+        asked = [one for one in self.begun if one.place is place and one.door.name == "send" and one.waiting]
+        if len(asked) > 1:
+            self.answer(asked[-1], place, "other", asked[-2])
+            self.send(place, DOORS["send"], post=True, values=asked[-1].request.sent)
+
     def prove_at_authsignal(self, one, state):
         self.fake.complete(one.key, state=state)
         self.at_authsignal[one.key] = (state, self.time)
