@@ -192,6 +192,7 @@ class Begun:
     review: bool = False
     waiting: bool = True
     released: bool = False
+    told: dict = field(default_factory=dict)  # how the request was made
 
 
 @dataclass(eq=False)
@@ -230,6 +231,7 @@ class Everything(RuleBasedStateMachine):
         self.clients = [self.client(number, self.people[number // 2]) for number in range(3)]  # two of ada's
         self.begun, self.proofs, self.known = [], [], set()
         self.acts = self.releases = 0  # effects of one request's proof, and what reviews released
+        self.told = {}
         self.outage = False
         self.outcomes = dict.fromkeys(ACTIONS, "challenge")
         self.at_authsignal = {}  # key -> (state, when)
@@ -263,7 +265,7 @@ class Everything(RuleBasedStateMachine):
                 self.begun.append(
                     Begun(
                         key, place, person, person.state, door, request, self.time, None if signs_in else place.login,
-                        review,
+                        review, told=dict(self.told),
                     )
                 )  # fmt: skip
         happened, effects[:] = list(effects), []
@@ -374,17 +376,26 @@ class Everything(RuleBasedStateMachine):
         post=st.booleans(),
         colour=st.sampled_from(["", "async/"]),
         values=VALUES,
+        page=st.integers(0, 2),
     )
-    def open_a_door(self, place, door, post, colour, values):
-        self.send(self.browsers[place], DOORS[door], post, colour, values)
+    def open_a_door(self, place, door, post, colour, values, page):
+        self.send(self.browsers[place], DOORS[door], post, colour, values, page=page)
 
-    def send(self, place, door, post=False, colour="", values=("10", "Zoë"), headers=None):
-        where = f"/{colour}{door.name}/"
+    def again(self, one, place):
+        """The very request that a challenge was begun by."""
+        if one.place.credential:
+            self.call(one.place, one.door, one.told.get("values", ("10", "Zoë")))
+        elif place.who is not None:
+            self.send(place, one.door, **one.told)
+
+    def send(self, place, door, post=False, colour="", values=("10", "Zoë"), headers=None, page=0):
+        where = f"/{colour}{door.name}/" + (f"?page={page}" if page and not door.bind else "")
         fields = dict(zip(door.bind, values, strict=False))
         plain = ("10", values[1]) if values[0] == "10.00" else values
         sent = tuple(values) if door.bind else ()
         # GET carries what is bound in its address, which is part of what is proved.
         at = (where, values) if door.bind and not post else (where, plain if door.bind else ())
+        self.told = {"post": post, "colour": colour, "values": values, "page": page}
         with self.watched(place, door, request=Sent("POST" if post else "GET", at, sent)):
             ask = place.browser.post if post else place.browser.get
             answer = ask(where, fields, **({"headers": headers} if headers else {}))
@@ -425,8 +436,8 @@ class Everything(RuleBasedStateMachine):
             assert place.who is one.person, "a proved sign-in signed nobody in"
         if at is not None:
             self.proofs.append(self.proof(one.door.action, place, one.person, at, one.request))
-        elif place.who and one.door.action == "withdrawFunds":
-            self.send(place, DOORS["take"])
+        elif not one.place.credential:
+            self.again(one, place)
         return answer
 
     @rule(place=WHERE)
@@ -453,6 +464,16 @@ class Everything(RuleBasedStateMachine):
         self.releases += one.waiting
         one.waiting = False
 
+    @precondition(lambda self: any(one.review for one in self.begun))
+    @rule(pick=RECENT, state=st.sampled_from([None, "CHALLENGE_SUCCEEDED", "REVIEW_FAILED", "ALLOW"]))
+    def a_review_is_not_released(self, pick, state):
+        held = [one for one in self.begun if one.review]
+        one = held[-1 - pick % len(held)]
+        if state:
+            self.prove_at_authsignal(one, state)
+        self.time_goes_by(7)
+        self.again(one, one.place)
+
     @precondition(lambda self: self.begun)
     @rule(pick=RECENT, place=WHERE)
     def look_at_a_challenge(self, pick, place):
@@ -473,6 +494,19 @@ class Everything(RuleBasedStateMachine):
         with self.watched(place):
             place.browser.post("/logout/")
         self.close(who)
+
+    @precondition(lambda self: any(place.who for place in self.browsers))
+    @rule(pick=RECENT)
+    def somebody_leaves_and_comes_back(self, pick):
+        """What was open when they left is not finished when they are back."""
+        place = next(place for place in self.browsers if place.who)
+        who = self.people.index(place.who)
+        self.send(place, DOORS["take"], page=3)
+        old = [one for one in self.begun if one.place is place and one.person is place.who and one.waiting]
+        self.log_out(self.browsers.index(place))
+        self.log_in_elsewhere(self.browsers.index(place), who)
+        if old:
+            self.answer(old[-1 - pick % len(old)], place)
 
     def close(self, who):
         for one in self.begun:
@@ -564,6 +598,8 @@ class Everything(RuleBasedStateMachine):
                 self.prove_at_authsignal(one, "CHALLENGE_SUCCEEDED")
             token = self.fake.token(one.key)
         self.call(place, DOORS[door], values, token, one)
+        if one is not None and one.place is not place:
+            self.again(one, one.place)
 
     def call(self, place, door, values=("10", "Zoë"), token="", one=None):
         headers = {"Authorization": place.credential, "Accept": "application/json", "Sec-Fetch-Mode": ""}
@@ -571,6 +607,7 @@ class Everything(RuleBasedStateMachine):
         plain = ("10", values[1]) if values[0] == "10.00" else values
         sent = tuple(values) if door.bind else ()
         request = Sent("POST", (f"/api/{door.name}/", plain if door.bind else ()), sent)
+        self.told = {"values": values}
         if one is not None:
             at = self.finished(one, place, one.key, by_header=True)
             if at is not None:
