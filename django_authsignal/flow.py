@@ -47,7 +47,8 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
             return ledger.decide(question, Verdict.PASS)
         refused = _why_not(finished)
         if refused == "unreachable":
-            return ledger.decide(question, Verdict.UNREACHABLE)
+            again = getattr(request, "_authsignal_retry_after", None)
+            return ledger.decide(question, Verdict.UNREACHABLE, retry_after=again)
     if not may_start(request):
         return ledger.decide(question, Verdict.NOT_STARTED)
     waiting = _reuse(request, question)
@@ -430,6 +431,7 @@ def validate(
     except ledger.UNANSWERED as exc:
         # Finishing never fails open, whatever ON_UNREACHABLE says.
         logger.error("Authsignal could not be asked to validate %s: %s", action, exc)
+        request._authsignal_retry_after = exc.retry_after  # type: ignore[attr-defined]
         signals.authsignal_unreachable.send(Challenge, request=request, user=None, challenge=row, error=exc)
         return "unreachable"
     except (Refused, ValueError) as exc:

@@ -17,6 +17,7 @@ from django_authsignal.conf import override_transport
 from django_authsignal.models import Challenge, Status
 from tests.client.conftest import SECRET, Server, _certificate, listening, read_request, running
 from tests.conftest import AsgiBrowser, newest
+from tests.contrib.conftest import AUTHORIZATIONS, ApiClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
@@ -333,6 +334,17 @@ def test_a_receiver_that_raises_fails_no_call_and_keeps_no_other_from_hearing(pe
     with hearing(signals.authsignal_called, receive), hearing(signals.authsignal_called, count), on_the_wire("500"):
         assert person.get(f"{person.prefix}/withdraw/").status_code == 503
     assert told == ["ServerError"]
+
+
+@pytest.mark.security(43)
+@pytest.mark.urls("tests.contrib.drf_urls")
+def test_a_program_that_brings_its_proof_is_told_when_to_bring_it_again(ada, authsignal, on_the_wire):
+    client = ApiClient(authsignal, AUTHORIZATIONS["token"](ada))
+    token = client.complete(client.send("/api/withdraw/"))
+    with on_the_wire("429-when"):
+        answer = client.send("/api/withdraw/", token=token)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert client.send("/api/withdraw/", token=token).status_code == 200
 
 
 # What a visitor writes
