@@ -17,7 +17,7 @@ help: ## Show this menu
 demo: $(VENV)/.demo ## Serve the example bank (PORT=8000) with the emulator (EMULATOR_PORT=9000)
 	@exec $(BIN)/python -m example_project.demo --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
-test: $(VENV)/.test ## Run the whole suite, browser included (DATABASE_URL= and CACHE_URL= choose where; EVERY=1: every combination of the large tables)
+test: $(VENV)/.test ## Run the whole suite, browser included (DATABASE_URL= and CACHE_URL= choose where; EVERY=1: large tables and emulated pages too)
 	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.check ## Lint, types, docs, migrations, wheel and sdist

@@ -1,7 +1,7 @@
 """Settings of the example bank. They need nothing from outside; for development only.
 
 Optional environment: EMULATOR_PORT (where the emulator listens), DEMO_STATE (folder of the databases, .demo),
-DATABASE (path of the SQLite file).
+DATABASE (path of the SQLite file), DEMO_CHEAP_PASSWORDS=1.
 """
 
 import os
@@ -67,6 +67,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+if os.environ.get("DEMO_CHEAP_PASSWORDS") == "1":  # for tests, which sign hundreds of people up
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "home"

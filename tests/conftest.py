@@ -37,7 +37,7 @@ LONG = ("doors/", "matrix/", "e2e/", "emulator/test_phone", "emulator/test_dashb
 
 def pytest_report_header():
     """Says how much of the large tables is walked."""
-    return "tables: every combination" if pairs.EVERY else "tables: every pair of values (EVERY=1: every combination)"
+    return "run: everything" if pairs.EVERY else "run: pairs and samples of what is large (EVERY=1: everything)"
 
 
 def pytest_collection_modifyitems(config, items):

@@ -1,7 +1,11 @@
-"""The large tables in a short run: every pair of their values, and with EVERY=1 every combination."""
+"""What a short run takes: of the large tables every pair of values, of a file marked `sample(n)` one test in n.
+
+With EVERY=1 it is everything.
+"""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
@@ -34,6 +38,17 @@ def left_out(items: list[Any]) -> list[Any]:
         if len(table) > SMALL:
             kept = {id(table[index]) for index in chosen([_row(item) for item in table])}
             found += [item for item in table if id(item) not in kept]
+    return found + _not_sampled(() if EVERY else items)
+
+
+def _not_sampled(items: Iterable[Any]) -> list[Any]:
+    turns: Counter[str] = Counter()
+    found = []
+    for item in items:
+        marker, file = item.get_closest_marker("sample"), item.nodeid.partition("::")[0]
+        if marker:
+            found += [item] if turns[file] % marker.args[0] else []
+            turns[file] += 1
     return found
 
 

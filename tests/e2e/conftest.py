@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import uuid
@@ -16,7 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.e2e.person import AuthenticatorApp, Person
 from tests.emulator.hosted_browser import add_passkey_device, chromium_running
-from tests.example.test_demo import ROOT, Demo
+from tests.example.test_demo import ROOT, Demo, environment
 
 WATCH = Path(__file__).with_name("watch.js").read_text()
 
@@ -53,7 +52,7 @@ def shell(demo: Demo, state: Path) -> Callable[[str], str]:
         ran = subprocess.run(
             [sys.executable, "-m", "example_project.manage", "shell", "--no-startup", "-v", "0", "-c", lines],
             cwd=ROOT,
-            env={**os.environ, "DEMO_STATE": str(state), "DJANGO_SETTINGS_MODULE": "example_project.settings"},
+            env={**environment(state), "DJANGO_SETTINGS_MODULE": "example_project.settings"},
             capture_output=True,
             text=True,
             timeout=60,

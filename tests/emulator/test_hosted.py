@@ -14,7 +14,7 @@ from .conftest import App as AuthenticatorApp
 from .conftest import Emulator
 from .hosted_browser import App, Visitor, add_passkey_device, visitor
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.sample(2)]
 
 
 @pytest.fixture

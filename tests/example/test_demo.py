@@ -26,7 +26,7 @@ class Demo:
         self.process = subprocess.Popen(
             _command(self.port, self.emulator_port),
             cwd=ROOT,
-            env=_environment(state),
+            env=environment(state),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -72,8 +72,8 @@ def _command(port: int, emulator_port: int) -> list[str]:
     return [sys.executable, "-m", "example_project.demo", *ports]
 
 
-def _environment(state: Path) -> dict[str, str]:
-    return {**os.environ, "DEMO_STATE": str(state), "PYTHONUNBUFFERED": "1"}
+def environment(state: Path) -> dict[str, str]:
+    return {**os.environ, "DEMO_STATE": str(state), "DEMO_CHEAP_PASSWORDS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _free_ports(count: int) -> list[int]:
@@ -180,7 +180,7 @@ def test_a_busy_port_is_one_sentence_with_the_fix(tmp_path: Path, option: int, v
         ports = _free_ports(2)
         ports[option] = busy
         ran = subprocess.run(
-            _command(*ports), cwd=ROOT, env=_environment(tmp_path), capture_output=True, text=True, timeout=40
+            _command(*ports), cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=40
         )
     assert ran.returncode == 2
     assert f"Port {busy}" in ran.stderr
@@ -190,7 +190,7 @@ def test_a_busy_port_is_one_sentence_with_the_fix(tmp_path: Path, option: int, v
 
 def test_one_port_for_both_is_refused(tmp_path: Path) -> None:
     ran = subprocess.run(
-        _command(8000, 8000), cwd=ROOT, env=_environment(tmp_path), capture_output=True, text=True, timeout=40
+        _command(8000, 8000), cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=40
     )
     assert ran.returncode == 2
     assert "EMULATOR_PORT=" in ran.stderr
