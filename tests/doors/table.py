@@ -3,7 +3,10 @@
 A cell asks without a proof, opens with one, and refuses on BLOCK. A cell that cannot be has its reason here.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from tests.pairs import EVERY
 
 
 class Door(NamedTuple):
@@ -121,6 +124,18 @@ def _token(door: Door, way: str) -> str:
 
 IMPOSSIBLE = {(door, way): reason for door in DOORS for way in WAYS if (reason := impossible(door, way))}
 CELLS = tuple((door, way) for door in DOORS for way in WAYS if (door, way) not in IMPOSSIBLE)
+
+
+def rows(environments: Sequence[str]) -> list[tuple[str, Door, str]]:
+    """The cells to be walked in these environments: all of them; in a short run all of the plain one, and one in four
+    of the others, each environment other ones."""
+    return [
+        (environment, door, way)
+        for environment in environments
+        for number, (door, way) in enumerate(CELLS, [*ENVIRONMENTS].index(environment))
+        if EVERY or environment == "plain" or number % 4 == 0
+    ]
+
 
 HEAD = """\
 # The doors

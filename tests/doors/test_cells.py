@@ -9,7 +9,7 @@ from django.db import connections
 from django_authsignal.models import Challenge
 from tests.conftest import PASSWORD, AsgiBrowser, Browser
 from tests.doors.clients import AUTHORIZATIONS, ByHeader, Person, someone
-from tests.doors.table import CELLS, IMPOSSIBLE, IN_PROCESS, NO_HEADER
+from tests.doors.table import IMPOSSIBLE, IN_PROCESS, NO_HEADER, rows
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 OURS = "django_authsignal.middleware.AuthsignalMiddleware"
@@ -95,8 +95,13 @@ def is_done(person, answer):
     return answer.status_code == 200 and (b"the effect" in answer.content or "admin" in person.door.path)
 
 
-@pytest.mark.parametrize("environment", HERE, indirect=True)
-@pytest.mark.parametrize(("door", "way"), CELLS, ids=[f"{door.kind} {door.name} by {way}" for door, way in CELLS])
+@pytest.mark.table(None)
+@pytest.mark.parametrize(
+    ("environment", "door", "way"),
+    rows(HERE),
+    ids=[f"{environment} {door.kind} {door.name} by {way}" for environment, door, way in rows(HERE)],
+    indirect=["environment"],
+)
 def test_a_cell_asks_opens_and_refuses(environment, people, authsignal, door, way):
     ada, bob = people
     person = someone(door, way, authsignal, ada)

@@ -49,7 +49,7 @@ def test_an_amount_changed_after_its_proof_is_stopped_and_named(ada: Person) -> 
     ada.page.fill("input[name=payee]", "Zoë")
     ada.page.fill("input[name=amount]", "5")
     ada.click("Send")
-    ada.use_passkey_in_dialog()
+    ada.use_passkey_in_dialog(asked_again=True)
     ada.is_told("Changed since: Amount.")
     ada.page.unroute("**/account/send/")
     assert ada.balance() == "250.00"
