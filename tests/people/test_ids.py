@@ -18,16 +18,6 @@ SECRET = "not a secret at all, and long enough to pass for one"
 
 
 @pytest.fixture
-def configure(settings):
-    """Adds keys to AUTHSIGNAL."""
-
-    def add(**keys):
-        settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, **keys}
-
-    return add
-
-
-@pytest.fixture
 def opaque(configure):
     configure(USER_ID=OPAQUE, USER_ID_SECRET=SECRET)
 

@@ -31,3 +31,11 @@ def validated_together(authsignal, monkeypatch):
         return answer
 
     monkeypatch.setattr(authsignal, "send", wait)
+
+
+@pytest.fixture
+def customer(way_in, ada):
+    """Ada's browser, signed in with a password and its proof; by either handler."""
+    browser = way_in()
+    browser.sign_in()
+    return browser

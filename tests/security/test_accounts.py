@@ -31,14 +31,6 @@ urlpatterns = [
 
 
 @pytest.fixture
-def configure(settings):
-    def add(**keys):
-        settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, **keys}
-
-    return add
-
-
-@pytest.fixture
 def enrolled(authsignal):
     """Users have exactly what is given here; returns the authenticator's id."""
     authsignal.methods = ()

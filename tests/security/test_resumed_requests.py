@@ -78,13 +78,6 @@ def _nothing_done():
     done.clear()
 
 
-@pytest.fixture
-def customer(way_in, ada):
-    browser = way_in()
-    browser.sign_in()
-    return browser
-
-
 # 13
 
 

@@ -69,13 +69,6 @@ def _site(settings):
     done.clear()
 
 
-@pytest.fixture
-def customer(way_in, ada):
-    browser = way_in()
-    browser.sign_in()
-    return browser
-
-
 @pytest.mark.security(22)
 def test_a_form_of_a_cloned_session_is_not_executed_by_the_victims_proof(customer, way_in, ada):
     thief = way_in()
