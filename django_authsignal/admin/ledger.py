@@ -26,9 +26,9 @@ class ChallengeAdmin(_ModelAdmin):
         "reason",
         "ip_address",
     )
-    list_filter = ("action", "status", "kind", "channel")
+    # Not a date_hierarchy: it is an error on a MySQL or MariaDB that was not given the time zones.
+    list_filter = ("created_at", "action", "status", "kind", "channel")
     search_fields = ("=user_pk", "=authsignal_id", "=id")
-    date_hierarchy = "created_at"
     fields = (
         ("action", "kind", "channel"),
         ("status", "state", "reason"),
