@@ -16,14 +16,14 @@ import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connection, reset_queries  # noqa: E402
-from django.test import Client, override_settings  # noqa: E402
-from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.core.management import call_command
+from django.db import connection, reset_queries
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 
-from django_authsignal.conf import override_transport  # noqa: E402
-from django_authsignal.models import Challenge  # noqa: E402
-from django_authsignal.testing.fake import FakeAuthsignal  # noqa: E402
+from django_authsignal.conf import override_transport
+from django_authsignal.models import Challenge
+from django_authsignal.testing.fake import FakeAuthsignal
 
 LIMIT = 40.0  # microseconds above login_required
 ROUNDS, REQUESTS = 40, 100

@@ -19,12 +19,12 @@ import django
 
 django.setup()
 
-from django.contrib.auth import get_user_model  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.test import Client, override_settings  # noqa: E402
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.test import Client, override_settings
 
-from django_authsignal.client import _breaker  # noqa: E402
-from django_authsignal.models import Challenge  # noqa: E402
+from django_authsignal.client import _breaker
+from django_authsignal.models import Challenge
 
 LIMIT = 50.0  # milliseconds above login_required
 ROUNDS, REQUESTS = 20, 20
