@@ -1,6 +1,7 @@
 """Fixtures shared by the suite: people, their browsers, and the way from a question to its proof."""
 
 import contextvars
+import uuid
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -73,6 +74,14 @@ def configure(settings):
         settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, **keys}
 
     return add
+
+
+@pytest.fixture
+def emulator(authsignal_emulator, configure):
+    """A real emulator, where this test's users are nobody else's."""
+    configure(**authsignal_emulator.settings, USER_ID_PREFIX=f"{uuid.uuid4().hex[:8]}-")
+    authsignal_emulator.configure("signIn")
+    return authsignal_emulator
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import base64
 import io
 import time
-import uuid
 
 import pyotp
 import pytest
@@ -30,14 +29,6 @@ HEX = base64.b32decode(SECRET).hex()
 def _libraries(django_db_setup, django_db_blocker):
     with installed(django_db_blocker):
         yield
-
-
-@pytest.fixture
-def emulator(authsignal_emulator, configure):
-    """A real emulator, where this test's users are nobody else's."""
-    configure(**authsignal_emulator.settings, USER_ID_PREFIX=f"{uuid.uuid4().hex[:8]}-")
-    authsignal_emulator.configure("signIn")
-    return authsignal_emulator
 
 
 @pytest.fixture

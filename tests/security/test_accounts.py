@@ -126,14 +126,6 @@ def test_an_address_that_nobody_verified_is_never_told(adas, authsignal, configu
     assert "+6421123456" not in told
 
 
-@pytest.mark.security(47)
-def test_a_change_of_the_address_ends_what_was_proved_before_it(adas, ada):
-    adas.step_up()
-    ada.email = "thief@example.com"
-    ada.save()
-    assert adas.get("/withdraw/").status_code == 302
-
-
 # 48
 
 

@@ -98,6 +98,7 @@ def test_a_password_change_ends_the_passes_of_every_session(new_browser, ada):
 
 
 @pytest.mark.security(16)
+@pytest.mark.security(47)
 def test_an_email_change_ends_a_pass(adas, ada):
     adas.step_up()
     ada.email = "elsewhere@example.com"

@@ -49,15 +49,11 @@ def test_the_tests_of_a_row_are_run_and_bear_its_number(number, tests):
         assert file.startswith("test_")
         marks = [*getattr(getattr(module, name), "pytestmark", ())]
         assert (number,) in [mark.args for mark in marks if mark.name == "security"], test
-        assert "skip" not in [mark.name for mark in (*marks, *listed(getattr(module, "pytestmark", ())))]
+        assert "skip" not in [mark.name for mark in (*marks, *listed(getattr(module, "pytestmark", [])))]
 
 
 def listed(marks):
-    return (
-        [item.mark if hasattr(item, "mark") else item for item in (marks if isinstance(marks, list) else [marks])]
-        if marks
-        else []
-    )
+    return [one.mark for one in (marks if isinstance(marks, list) else [marks])]
 
 
 @pytest.mark.parametrize("guards", [quoted(row[3]) for row in ROWS], ids=NUMBERS)

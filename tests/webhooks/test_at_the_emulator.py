@@ -19,14 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def emulator(authsignal_emulator, configure):
-    """A real emulator, where this test's users are nobody else's."""
-    configure(**authsignal_emulator.settings, USER_ID_PREFIX=f"{uuid.uuid4().hex[:8]}-")
-    authsignal_emulator.configure("signIn")
-    return authsignal_emulator
-
-
-@pytest.fixture
 def manage(emulator):
     """Calls the emulator's management."""
 
