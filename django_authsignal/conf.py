@@ -480,28 +480,8 @@ def override_transport(transport: "BaseAdapter | None") -> "Iterator[None]":
 
 
 @lru_cache(maxsize=64)
-def _client(secret: str, url: str, timeout: float, transport: "BaseAdapter | None", *patience: Any) -> Client:
-    retries, failures, pause, cache, max_calls = patience
-    return Client(
-        secret,
-        api_url=url,
-        timeout=timeout,
-        transport=transport,
-        retries=retries,
-        breaker_failures=failures,
-        breaker_pause=pause,
-        breaker_store=CacheStore(cache) if cache else None,
-        max_calls=max_calls,
-        observer=tell,
-    )
-
-
-def _pooled(secret: str, url: str) -> Client:
-    settings = get_settings()
-    # A test's own transport answers at once, and as the test says: each failure is one, and no later call is spared.
-    retries, failures = (settings.RETRIES, settings.BREAKER_FAILURES) if _transport is None else (0, 0)
-    patience = (retries, failures, settings.BREAKER_PAUSE, settings.BREAKER_CACHE, settings.MAX_CALLS)
-    return _client(secret, url, settings.TIMEOUT, _transport, *patience)
+def _client(secret: str, **how: Any) -> Client:
+    return Client(secret, observer=tell, **how)
 
 
 @sensitive_variables()
@@ -510,13 +490,26 @@ def get_client(request: HttpRequest) -> Client:
     secret = option("API_SECRET_KEY", request)
     if _transport is not None:
         secret = secret or NO_KEY  # a project that develops without a key runs its tests without one too
-    return _pooled(secret, option("API_URL", request))
+    return client_of(secret, option("API_URL", request))
 
 
 @sensitive_variables()
 def client_of(secret: str, url: str) -> Client:
-    """A client with another key, or at another address, than the settings name."""
-    return _pooled(secret, url)
+    """The pooled client with this key at this address, which may be other ones than the settings name."""
+    settings = get_settings()
+    # A test's own transport answers at once, and as the test says: each failure is one, and no later call is spared.
+    is_real = _transport is None
+    return _client(
+        secret,
+        api_url=url,
+        timeout=settings.TIMEOUT,
+        transport=_transport,
+        retries=settings.RETRIES if is_real else 0,
+        breaker_failures=settings.BREAKER_FAILURES if is_real else 0,
+        breaker_pause=settings.BREAKER_PAUSE,
+        breaker_store=CacheStore(settings.BREAKER_CACHE) if settings.BREAKER_CACHE else None,
+        max_calls=settings.MAX_CALLS,
+    )
 
 
 def background_client() -> Client:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import addresses, bearer, browser, channel, ledger, notices, observing, reviews, session, signals
 from .binding import Bound
-from .client import EnrolledAuthenticator, Refused
+from .client import UNANSWERED, EnrolledAuthenticator, Refused
 from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
@@ -226,7 +226,7 @@ def _track(request: HttpRequest, question: Question, *, enrolling: bool = True) 
     row = ledger.new_row(request, question)
     try:
         tracked = yield partial(get_client(request).track, **ledger.track_call(request, question, row))
-    except ledger.UNANSWERED as exc:
+    except UNANSWERED as exc:
         session.reload(request)
         return ledger.unreachable(request, question, row, exc)
     except (Refused, ValueError) as exc:
@@ -349,7 +349,7 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
             verification_method=str(method),
             email=str(email),
         )
-    except ledger.UNANSWERED as exc:
+    except UNANSWERED as exc:
         return ledger.unreachable(request, question, ledger.new_row(request, question), exc)
     except (Refused, ValueError) as exc:
         logger.error("Authsignal refused to enrol an e-mail address: %s", exc)
@@ -428,7 +428,7 @@ def validate(
     del token
     try:
         validated: Validated = yield calls.pop()
-    except ledger.UNANSWERED as exc:
+    except UNANSWERED as exc:
         # Finishing never fails open, whatever ON_UNREACHABLE says.
         logger.error("Authsignal could not be asked to validate %s: %s", action, exc)
         request._authsignal_retry_after = exc.retry_after  # type: ignore[attr-defined]

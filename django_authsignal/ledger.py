@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from . import addresses, browser, channel, session, signals
 from .binding import Bound, request_scope
-from .client import AuthsignalError, Client, ConfigurationError, RateLimited, TooManyCalls, Unreachable
+from .client import AuthsignalError, Client, ConfigurationError, Unreachable
 from .client.types import State
 from .conf import option
 from .decision import Decision, Question, Verdict
@@ -35,7 +35,6 @@ MAX_CUSTOM = 65_536  # characters of all that is to be proved
 # What a proof is checked by, where it comes back to, and what lets somebody add authenticators without a challenge.
 GATES_OWN = {"user_id", "action", "idempotency_key", "redirect_url", "scope", "redirect_to_settings"}
 TRACKED = inspect.signature(Client.track).parameters.keys() - {"self"}
-UNANSWERED = (Unreachable, RateLimited, TooManyCalls)  # nobody said no: it may be asked again in a moment
 REPEAT_AGE = 60  # seconds in which a request that was released comes again
 MAX_REPEATS = 3  # releases of one request that may wait at once: two tabs do that, a loop does more
 

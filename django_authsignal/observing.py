@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import channel, ledger, responses, session, signals
 from .binding import Bound, request_scope
-from .client import AuthsignalError
+from .client import UNANSWERED, AuthsignalError
 from .client.types import Tracked
 from .conf import get_client, get_settings
 from .decision import Question
@@ -76,7 +76,7 @@ def _observe(request: HttpRequest, question: Question, foresee: Foresee) -> Step
     else:
         try:
             tracked = yield partial(get_client(request).track, **ledger.track_call(request, question, row))
-        except ledger.UNANSWERED as exc:
+        except UNANSWERED as exc:
             logger.error("Authsignal could not be asked about %s: %s", question.policy.action, exc)
             outcome = "unreachable"
         except (AuthsignalError, ValueError) as exc:

@@ -331,8 +331,13 @@ def invalid_request(request: HttpRequest, exc: BadRequest) -> HttpResponse:
     if wants_page(request) and not channel.is_api(request):
         retry = addresses.own_path(request, request.headers.get("Referer"))
         return page(request, "failed", {"reason": "unreadable", "detail": str(exc), "retry_url": retry}, status=400)
-    body = {"type": "about:blank", "title": str(exc), "status": 400, "code": "invalid_request"}
-    return protect(request, JsonResponse(body, status=400, content_type="application/problem+json"))
+    return bad(request, str(exc))
+
+
+def bad(request: HttpRequest, detail: str, status: int = 400) -> HttpResponse:
+    """A problem+json answer to a request that makes no sense."""
+    body = {"type": "about:blank", "title": detail, "status": status, "code": "invalid_request"}
+    return protect(request, JsonResponse(body, status=status, content_type="application/problem+json"))
 
 
 def opened(decision: Decision) -> dict[str, Any]:

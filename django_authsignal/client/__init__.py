@@ -4,6 +4,7 @@ from ._breaker import Store
 from ._encode import CLEAR
 from .api import DEFAULT_API_URL, Client
 from .errors import (
+    UNANSWERED,
     AuthsignalError,
     CircuitOpen,
     ConfigurationError,
@@ -45,6 +46,7 @@ from .webhooks import Event, EventType, verify
 __all__ = [
     "CLEAR",
     "DEFAULT_API_URL",
+    "UNANSWERED",
     "Action",
     "ActionConfiguration",
     "Authenticator",

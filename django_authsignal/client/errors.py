@@ -140,3 +140,6 @@ class Conflict(Refused):
 
 class RateLimited(Refused):
     """429. `retry_after` is the seconds the service asks to wait, or None if it does not say."""
+
+
+UNANSWERED = (Unreachable, RateLimited, TooManyCalls)  # nobody said no: it may be asked again in a moment

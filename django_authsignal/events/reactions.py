@@ -9,14 +9,14 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from .. import notices, reviews, steps
+from .. import notices, reviews, session, steps
 from ..client import Event, EventType
 from ..client.types import State
 from ..conf import option
 from ..identity import digest
 from ..models import Challenge, Status, revoke_proofs
 
-SKEW = timedelta(seconds=60)  # by which Authsignal's clock and ours may differ
+SKEW = timedelta(seconds=session.SKEW)
 LOOK_BACK = timedelta(days=1)  # an enrolment that was offered longer ago is over
 DECIDED = (State.REVIEW_SUCCEEDED, State.REVIEW_FAILED, State.BLOCK)
 METHOD = re.compile(r"[A-Z][A-Z_]{0,63}")

@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import router, transaction
 
 from .. import signals
-from ..client import ConfigurationError, RateLimited, TooManyCalls, Unreachable
+from ..client import UNANSWERED, ConfigurationError
 from ..conf import background_client, get_settings
 from ..identity import authsignal_id, pseudonym
 from ..models import Challenge, SyncedUser, revoke_open
@@ -63,7 +63,7 @@ class AfterCommit:
                 self.batch.calls += 1
         except Exception as exc:
             # A time-out for each of a thousand users would hold the request for an hour.
-            self.batch.stopped |= isinstance(exc, Unreachable | RateLimited | TooManyCalls | ConfigurationError)
+            self.batch.stopped |= isinstance(exc, (*UNANSWERED, ConfigurationError))
             if self.postpone:
                 self.postpone()
             failed(self.user_pk, self.operation, exc)

@@ -58,12 +58,6 @@ def known_actions() -> set[str]:
     return {*settings.ACTIONS, settings.SIGN_IN_ACTION, settings.MANAGE_ACTION, settings.RESET_ACTION}
 
 
-def bad(request: HttpRequest, detail: str, status: int = 400) -> HttpResponse:
-    """A problem+json answer to a request that makes no sense."""
-    body = {"type": "about:blank", "title": detail, "status": status, "code": "invalid_request"}
-    return responses.protect(request, JsonResponse(body, status=status, content_type="application/problem+json"))
-
-
 @csrf_protect
 @require_POST
 def challenges(request: HttpRequest) -> HttpResponse:
@@ -74,20 +68,20 @@ def challenges(request: HttpRequest) -> HttpResponse:
     try:
         body = body_of(request)
     except BadRequest as exc:
-        return bad(request, str(exc))
+        return responses.bad(request, str(exc))
     action = body.get("action")
     if not isinstance(action, str):
-        return bad(request, "Unknown action. Send one that AUTHSIGNAL['ACTIONS'] lists.")
+        return responses.bad(request, "Unknown action. Send one that AUTHSIGNAL['ACTIONS'] lists.")
     if "request" in body:
         return _begin_ahead(request, action, body)
     if action not in known_actions():
-        return bad(request, "Unknown action. Send one that AUTHSIGNAL['ACTIONS'] lists.")
+        return responses.bad(request, "Unknown action. Send one that AUTHSIGNAL['ACTIONS'] lists.")
     user = enforcement.signed_in_user(request)
     if user is None:
         return responses.problem(request, Decision(Verdict.SIGN_IN, action))
     policy = get_policy(action)
     if policy.single_use:
-        return bad(
+        return responses.bad(
             request,
             "This action's proof belongs to one request. Send that request; it is answered with a challenge.",
         )
@@ -112,13 +106,13 @@ def _begin_ahead(request: HttpRequest, action: str, body: dict[str, Any]) -> Htt
         made = ahead.imagined(request, body["request"])
         asked = ahead.requirement_for(made, action)
         if asked is None:
-            return bad(request, "That address does not ask for this action. Send what its view asks for.")
+            return responses.bad(request, "That address does not ask for this action. Send what its view asks for.")
         user, policy = enforcement.signed_in_user(request), asked.policy()
         if user is None:
             return responses.problem(request, Decision(Verdict.SIGN_IN, action))
         question = enforcement.question_for(made, user, policy)
     except BadRequest as exc:
-        return bad(request, str(exc))
+        return responses.bad(request, str(exc))
     question = replace(question, return_to=_back(request, body))
     waiting = policy.single_use and flow.proved_ahead(made, question)
     answer = as_json(request, {"action": action, "passed": True}) if waiting else _begun(made, question)
@@ -136,10 +130,10 @@ def challenge(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     row = Challenge.objects.filter(pk=challenge_id).first()
     page = responses.wants_page(request)
     if row is None:
-        return failed(request, "gone") if page else bad(request, "There is no such challenge.", 404)
+        return failed(request, "gone") if page else responses.bad(request, "There is no such challenge.", 404)
     if not browser.began(request, row.pk, row.browser):
         # Nothing about it is told to another browser, not even whether it was finished.
-        return failed(request, "foreign") if page else bad(request, "There is no such challenge.", 404)
+        return failed(request, "foreign") if page else responses.bad(request, "There is no such challenge.", 404)
     if row.status == Status.REVIEW:
         released = steps.run(reviews.look_at_review(request, row)) if request.method == "GET" else False
         if released:
@@ -235,7 +229,7 @@ def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     try:
         body = body_of(request)
     except BadRequest as exc:
-        return bad(request, str(exc))
+        return responses.bad(request, str(exc))
     token = body.get("token")
     finished = steps.run(flow.finish(request, challenge_id, token if isinstance(token, str) else None))
     row = finished.row
@@ -259,16 +253,16 @@ def status(request: HttpRequest) -> HttpResponse:
     """
     action, max_age, path = request.GET.get("action", ""), request.GET.get("maxAge"), request.GET.get("path")
     if action not in known_actions():
-        return bad(request, "Unknown action. Ask for one that AUTHSIGNAL['ACTIONS'] lists.")
+        return responses.bad(request, "Unknown action. Ask for one that AUTHSIGNAL['ACTIONS'] lists.")
     if max_age is not None and not (max_age.isascii() and max_age.isdigit() and len(max_age) < 11):
-        return bad(request, "maxAge is no number. Send whole seconds.")
+        return responses.bad(request, "maxAge is no number. Send whole seconds.")
     try:
         policy = enforcement.policy_of(action, max_age=None if max_age is None else int(max_age))
         user = enforcement.signed_in_user(request)
         page = request if path is None else ahead.imagined(request, {"method": "GET", "path": path})
         question = None if user is None else enforcement.question_for(page, user, policy)
     except (ConfigurationError, BadRequest) as exc:
-        return bad(request, str(exc))
+        return responses.bad(request, str(exc))
     passed, asked = False, True
     left: int | None = 0
     if question is not None:

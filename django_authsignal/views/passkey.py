@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from .. import addresses, responses, steps, usernameless
 from ..conf import option
 from ..flow import Finished
-from .challenges import as_json, bad, body_of
+from .challenges import as_json, body_of
 from .outcome import already, failed, status_of
 
 logger = logging.getLogger("django_authsignal")
@@ -32,7 +32,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     fault = usernameless.unavailable(option("TENANT_ID", request))
     if fault:
         logger.error("Nobody can sign in by a passkey alone. %s", fault)
-        return bad(request, fault if settings.DEBUG else "Signing in by a passkey is not set up here.", 404)
+        return responses.bad(request, fault if settings.DEBUG else "Signing in by a passkey is not set up here.", 404)
     made = usernameless.offer(request)
     body = {
         "idempotencyKey": made.idempotency_key,
@@ -52,7 +52,7 @@ def _finish(request: HttpRequest) -> HttpResponse:
         try:
             given = body_of(request)
         except BadRequest as exc:
-            return bad(request, str(exc))
+            return responses.bad(request, str(exc))
     token, nonce, next_page = (_text(given, name) for name in ("token", "nonce", "next"))
     finished = steps.run(usernameless.finish(request, token, nonce, next_page=next_page))
     if finished.ok and not finished.already and not usernameless.sign_in(request, finished):
