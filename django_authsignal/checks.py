@@ -19,7 +19,7 @@ from django.template import engines
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
-from . import address_views, token_views, usernameless
+from . import address_views, limit_conf, token_views, usernameless
 from .backends import AuthsignalBackendMixin
 from .client import ConfigurationError
 from .conf import (
@@ -39,6 +39,8 @@ SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 ALLAUTH_STAGE = "django_authsignal.contrib.allauth.stages.AuthsignalStage"
 OPAQUE_ID = "django_authsignal.identity.opaque_id"
+# Settings of Django's that only a site behind a proxy has.
+BEHIND_A_PROXY = ("SECURE_PROXY_SSL_HEADER", "USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT")
 DEADLINE = "django_authsignal.middleware.EnrolmentDeadlineMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -331,7 +333,7 @@ def _enrolls(settings: Settings, action: str) -> bool:
 
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E010 to E013, W013, W014, W022 to W024, only with `check --deploy`: what must not go live, or not unnoticed."""
+    """E010 to E013, W013, W014, W022 to W025, only with `check --deploy`: what must not go live, or not unnoticed."""
     settings = _settings()
     return list(_deployment(settings)) if settings else []
 
@@ -358,11 +360,26 @@ def _deployment(settings: Settings) -> Iterator[CheckMessage]:
             "holds one reads the address of an open challenge."
         )
         yield Warning(text, hint="Use sessions in the database or a cache.", id="authsignal.W014")
+    yield from _counting(settings)
+    yield from _lenient(settings)
+
+
+def _counting(settings: Settings) -> Iterator[CheckMessage]:
+    """What keeps LIMITS from counting as they say."""
+    if not limit_conf.counts(settings.LIMITS):
+        return
     if _is_per_process(django_settings.CACHES["default"]["BACKEND"]):
-        text = "The default cache is each process's own, so every process counts by itself how often somebody tries."
+        text = (
+            "The default cache is each process's own, so every process counts by itself how often somebody begins a "
+            "challenge, brings a false proof, or tries to sign in: LIMITS hold for each of them, or, of a dummy cache, "
+            "not at all."
+        )
         hint = "Use one that all processes share, such as django.core.cache.backends.redis.RedisCache."
         yield Warning(text, hint=hint, id="authsignal.W022")
-    yield from _lenient(settings)
+    if settings.CLIENT_IP is None and any(getattr(django_settings, name) for name in BEHIND_A_PROXY):
+        text = "A proxy stands in front, and CLIENT_IP is not set: whose ADDRESS it is that LIMITS count, nobody knows."
+        hint = "Set CLIENT_IP to a callable(request) that reads what your own proxy wrote."
+        yield Warning(text, hint=hint, id="authsignal.W025")
 
 
 def _origins(configured: Any) -> Sequence[str]:

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
-from . import deadline_conf
+from . import deadline_conf, limit_conf
 from .calls import CacheStore, tell
 from .client import Client, ConfigurationError
 from .client.types import VerificationMethod
@@ -72,6 +72,7 @@ class Settings:
     OTP_ACTION: str = ""  # what compat.otp_required asks; "": SIGN_IN_ACTION
     SUDO_ACTION: str = "sudo"  # what compat.sudo_required asks
     ENROLMENT_DEADLINE: Mapping[str, Any] | None = None  # who must have which way of proof, by when
+    LIMITS: Mapping[str, Any] | None = field(default_factory=dict)  # tries in a window; over limit_conf.DEFAULTS
     USER_ID: Dotted = None  # callable(user) -> str
     USER_FROM_ID: Dotted = None  # callable(str) -> user or None
     USER_ID_PREFIX: str = ""
@@ -371,6 +372,8 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
         return origin_fault(value)
     if key == "ENROLMENT_DEADLINE":
         return deadline_conf.fault(value)
+    if key == "LIMITS":
+        return limit_conf.fault(value)
     return None
 
 
@@ -466,17 +469,24 @@ def webhook_secrets(request: HttpRequest) -> list[str]:
 
 NO_KEY = "no key"  # what a transport of the tests is given by a project that has none; it never leaves the process
 _transport: "BaseAdapter | None" = None
+_transports = 0  # how many the tests have brought
 
 
 @contextmanager
 def override_transport(transport: "BaseAdapter | None") -> "Iterator[None]":
     """The tests' seam: every client made inside the block speaks through this requests adapter."""
-    global _transport
+    global _transport, _transports
     before, _transport = _transport, transport
+    _transports += 1
     try:
         yield
     finally:
         _transport = before
+
+
+def counted_apart() -> str:
+    """What keeps the counters of one test from those of the next, which has the same users: "" outside tests."""
+    return "" if _transport is None else f"test {_transports}"
 
 
 @lru_cache(maxsize=64)

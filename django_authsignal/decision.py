@@ -50,6 +50,7 @@ class Verdict(Enum):
     SIGN_IN = "sign_in"  # nobody is signed in: sign in first
     NOT_STARTED = "not_started"  # a proof is needed, and a request like this one never begins it
     REPEAT = "repeat"  # allowed: the same request may come again, once
+    TOO_MANY = "too_many"  # over one of LIMITS: nothing was begun
 
 
 @dataclass(frozen=True)

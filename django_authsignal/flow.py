@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from . import addresses, bearer, browser, channel, ledger, notices, observing, reviews, session, signals
+from . import addresses, bearer, browser, channel, ledger, limits, notices, observing, reviews, session, signals
 from .binding import Bound
 from .client import UNANSWERED, EnrolledAuthenticator, Refused
 from .client.types import State, Tracked, Validated, VerificationMethod
@@ -46,15 +46,14 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
         if finished and _now_passes(request, question, finished):
             return ledger.decide(question, Verdict.PASS)
         refused = _why_not(finished)
-        if refused == "unreachable":
-            again = getattr(request, "_authsignal_retry_after", None)
-            return ledger.decide(question, Verdict.UNREACHABLE, retry_after=again)
+        if finished and refused in _WAIT:
+            return ledger.decide(question, _WAIT[refused], retry_after=finished.retry_after)
     if not may_start(request):
         return ledger.decide(question, Verdict.NOT_STARTED)
     waiting = _reuse(request, question)
     if waiting:
         return (yield from _waiting(request, question, waiting))
-    return replace((yield from _track(request, question)), refused=refused)
+    return replace((yield from _start(request, question)), refused=refused)
 
 
 def take_in(request: HttpRequest, credential: str, *, ahead: bool = False) -> Steps["Finished | None"]:
@@ -98,7 +97,7 @@ def ask_settings(request: HttpRequest, question: Question) -> Steps[Decision]:
     """Opens Authsignal's own page for managing authenticators, for somebody who has a pass for MANAGE_ACTION."""
     if not peek(request, question.user, question.policy, question.bound):
         return ledger.decide(question, Verdict.DENY)
-    return (yield from _track(request, question))
+    return (yield from _start(request, question))
 
 
 def peek(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> bool:
@@ -220,6 +219,29 @@ def challenge_decision(request: HttpRequest, row: Challenge, *, label: str) -> D
         reason=row.reason,
         signs_in=row.signs_in,
     )
+
+
+def _start(request: HttpRequest, question: Question) -> Steps[Decision]:
+    """Begins anew, unless too much was begun already: each may be a text message, and somebody's phone that rings."""
+    tried = limits.count(request, "START", user=_starter(question))
+    if tried.over:
+        return ledger.too_many(request, question, tried)
+    begun = False
+    try:
+        decision = yield from _track(request, question)
+        begun = decision.verdict in (Verdict.CHALLENGE, Verdict.REVIEW)
+        return decision
+    finally:
+        if not begun:  # an ALLOW asks each time, and an outage is nobody's doing
+            tried.give_back()
+
+
+def _starter(question: Question) -> str:
+    """Whose counter it is. Nobody's for whoever only gave a name: any stranger could use up that of its owner."""
+    if question.kind == Kind.PASSWORDLESS:
+        return ""
+    # Apart: who has the password alone keeps nobody from the step-ups of a session that they have.
+    return f"{'sign-in' if question.signs_in else 'step-up'} {question.user.pk}"
 
 
 def _track(request: HttpRequest, question: Question, *, enrolling: bool = True) -> Steps[Decision]:
@@ -393,6 +415,11 @@ class Finished:
     return_to: str = ""
     already: bool = False  # it was finished before: the browser is only sent on
     user: AbstractBaseUser | None = None
+    retry_after: float | None = None  # seconds after which it is worth trying again, where that is known
+
+
+# Reasons that say nothing about the proof: it may be brought again.
+_WAIT = {"unreachable": Verdict.UNREACHABLE, "too_many": Verdict.TOO_MANY}
 
 
 def finish(
@@ -401,9 +428,29 @@ def finish(
     """Takes a proof in. Cookie (or credential) and row first, then one call (`validate`), then one UPDATE.
 
     Of many callers one wins it. Every refusal before leaves the row open (a cancel, a time-out, a link scanner), and
-    writes why.
+    writes why. Tries are limited; those that end well, or were finished before, are free.
     """
     row = Challenge.objects.filter(pk=challenge_id).first()
+    began = row is not None and _began(request, row, by)
+    # Strangers apart: whoever shares an address with them, and began what is brought back, is not stopped by them.
+    client = row.credential if row is not None and began else ""  # which the view may still have to authenticate
+    tried = limits.count(request, "CALLBACK", session=client, apart="" if began else "foreign")
+    if tried.over:
+        logger.warning("A proof was not looked at: too many false ones by this %s. See LIMITS.", tried.over.lower())
+        return Finished(False, "too_many", row if began else None, retry_after=tried.retry_after)
+    finishing = _finish(request, row, token, by)
+    del token  # see `validate`
+    finished = yield from finishing
+    if finished.ok or finished.reason == "unreachable":
+        tried.give_back()
+    return finished
+
+
+def _began(request: HttpRequest, row: Challenge, by: Channel) -> bool:
+    return row.channel == by and (by == Channel.API or browser.began(request, row.pk, row.browser))
+
+
+def _finish(request: HttpRequest, row: Challenge | None, token: str | None, by: Channel) -> Steps[Finished]:
     if row is None:
         return Finished(False, "gone")
     refusal = _refused_before(request, row, by)
@@ -416,7 +463,10 @@ def finish(
     asking = validate(request, token, user_id=row.authsignal_id, action=row.action, row=row)
     del token  # see `validate`
     validated = yield from asking
-    return _refuse(row, validated) if isinstance(validated, str) else _conclude(request, row, validated)
+    if isinstance(validated, str):
+        again = getattr(request, "_authsignal_retry_after", None) if validated == "unreachable" else None
+        return replace(_refuse(row, validated), retry_after=again)
+    return _conclude(request, row, validated)
 
 
 def validate(
@@ -442,7 +492,7 @@ def validate(
 
 
 def _refused_before(request: HttpRequest, row: Challenge, by: Channel) -> Finished | None:
-    if row.channel != by or (by == Channel.BROWSER and not browser.began(request, row.pk, row.browser)):
+    if not _began(request, row, by):
         return _refuse(row, "foreign")
     if row.tenant != option("TENANT_ID", request):
         return _refuse(row, "wrong_tenant")

@@ -24,6 +24,7 @@ from .conf import option
 from .decision import Decision, Question, Verdict
 from .hints import emulator_hint
 from .identity import authsignal_id, client_ip, fingerprint, get_user, same, track_attributes
+from .limits import Tried
 from .models import Challenge, Channel, Kind, Status
 from .policy import Policy, label_for
 
@@ -154,6 +155,18 @@ def deny(request: HttpRequest, question: Question, row: Challenge, reason: str) 
     if question.signs_in:
         login_failed(request, question.user)
     return decision
+
+
+def too_many(request: HttpRequest, question: Question, tried: Tried) -> Decision:
+    """Over a limit: nothing is begun. The first in a window is written and told, so that a flood fills no table."""
+    logger.warning("%s was not begun: too many by this %s. See LIMITS.", question.policy.action, tried.over.lower())
+    decision = decide(question, Verdict.TOO_MANY)
+    if tried.is_first:
+        row = new_row(request, question)
+        row.reason = "too_many"
+        decision = close(request, question, row, Status.DENIED, Verdict.TOO_MANY)
+        signals.action_blocked.send(Challenge, request=request, user=question.user, challenge=row, reason=row.reason)
+    return replace(decision, reason="too_many", challenge_id=None, retry_after=tried.retry_after)
 
 
 def let_through(request: HttpRequest, question: Question, row: Challenge, status: Status) -> Decision:

@@ -5,7 +5,7 @@ RFC 9457 (problem details) and RFC 9470 (step-up challenge) give the form of wha
 
 from collections.abc import Mapping
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.conf import settings as django_settings
@@ -25,6 +25,7 @@ from .decision import Decision, Verdict
 from .hints import emulator_hint
 from .policy import shown, words
 
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 STEP_UP_HEADER = 'Bearer error="insufficient_user_authentication"'
 SIMPLE_TYPES = (*FORM_TYPES, "text/plain", "")  # bodies that any site may send: Fetch standard, CORS-safelisted
 TAB = "tab"  # query parameter: the challenge's page was opened in a tab of its own
@@ -43,6 +44,7 @@ PROBLEMS = {
         503,
         "It cannot be checked that it is you. Try again later.",
     ),
+    Verdict.TOO_MANY: ("too_many_tries", 429, "Too many tries. Wait, and try again."),
 }
 
 # The ledger's reasons whose remedy is the developer's, shown under DEBUG.
@@ -188,7 +190,7 @@ def _waiting_page(request: HttpRequest, decision: Decision, state: str, *, statu
     if kept.refused:
         return decided(request, "again", decision, status=status, url=path, refused=kept.refused, **context)
     context |= {"challenge_id": decision.challenge_id, "hosted_url": decision.url, "hint": decision.hint}
-    context["busy"] = decision.reason in BUSY
+    context |= {"busy": decision.reason in BUSY, "minutes": minutes(decision.retry_after)}
     context["values"] = [(words(name), shown(value)) for name, value in decision.values.items()]
     context["changed"] = [words(name) for name in decision.changed]
     response = decided(request, "waiting", decision, status=status, url=f"{path}?{TAB}=1" if path else "", **context)
@@ -220,21 +222,42 @@ def _unreachable_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     retry = decision.return_to
     unsafe = request.method not in SAFE_METHODS and not decision.signs_in
     if unsafe and not resend.keep(request, decision.resend).refused:
-        return _retry_after(_waiting_page(request, decision, "unreachable", status=503), decision.retry_after)
+        return retry_after(_waiting_page(request, decision, "unreachable", status=503), decision.retry_after)
     if decision.signs_in:
         retry = sign_in_url(decision.return_to)
     context = {"retry_url": retry, "hint": decision.hint, "busy": decision.reason in BUSY}
-    return _retry_after(decided(request, "unreachable", decision, status=503, **context), decision.retry_after)
+    return retry_after(decided(request, "unreachable", decision, status=503, **context), decision.retry_after)
 
 
 def unanswered(request: HttpRequest, error: AuthsignalError, *, retry_url: str) -> HttpResponse:
     """The page for a call of ours that had no usable answer, where nothing was to be decided."""
     busy = type(error).__name__ in BUSY
     context = {"retry_url": retry_url, "hint": emulator_hint(error), "busy": busy}
-    return _retry_after(page(request, "unreachable", context, status=503), error.retry_after)
+    return retry_after(page(request, "unreachable", context, status=503), error.retry_after)
 
 
-def _retry_after(response: HttpResponse, seconds: float | None) -> HttpResponse:
+def too_many(request: HttpRequest, *, retry_url: str, seconds: float | None, **context: Any) -> HttpResponse:
+    """The page for somebody over one of LIMITS."""
+    about = {"reason": "too_many", "retry_url": retry_url, "minutes": minutes(seconds), **context}
+    return retry_after(page(request, "failed", about, status=429), seconds)
+
+
+def minutes(seconds: float | None) -> int:
+    """Whole minutes to wait, one at least."""
+    return max(1, ceil((seconds or 0) / 60))
+
+
+def _too_many_page(request: HttpRequest, decision: Decision) -> HttpResponse:
+    unsafe = request.method not in SAFE_METHODS and not decision.signs_in
+    if unsafe and not resend.keep(request, decision.resend).refused:
+        return retry_after(_waiting_page(request, decision, "too_many", status=429), decision.retry_after)
+    retry = sign_in_url(decision.return_to) if decision.signs_in else decision.return_to
+    about = {"label": decision.label, "action": decision.action, "signs_in": decision.signs_in}
+    return too_many(request, retry_url=retry, seconds=decision.retry_after, **about)
+
+
+def retry_after(response: Answer, seconds: float | None) -> Answer:
+    """The response, saying when it is worth trying again, where that is known."""
     if seconds is not None:
         response["Retry-After"] = str(max(1, ceil(seconds)))
     return response
@@ -258,6 +281,7 @@ _PAGES = {
     Verdict.UNREACHABLE: _unreachable_page,
     Verdict.SIGN_IN: _sign_in_page,
     Verdict.NOT_STARTED: _not_started,
+    Verdict.TOO_MANY: _too_many_page,
 }
 
 
@@ -306,7 +330,7 @@ def problem(request: HttpRequest, decision: Decision) -> HttpResponse:
     response = JsonResponse(body, status=body["status"], content_type="application/problem+json")
     if response.status_code == 401:
         response["WWW-Authenticate"] = STEP_UP_HEADER
-    return protect(request, _retry_after(response, decision.retry_after))
+    return protect(request, retry_after(response, decision.retry_after))
 
 
 def problem_body(decision: Decision) -> dict[str, Any]:

@@ -9,7 +9,7 @@ under the key: of many requests with one proof exactly one can insert it.
 import logging
 import secrets
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -23,7 +23,7 @@ from .client.types import Validated, VerificationMethod
 from .conf import get_settings, option
 from .decision import Question
 from .flow import Finished
-from .identity import client_ip, digest, user_from_id
+from .identity import digest, user_from_id
 from .models import Challenge, Kind, Status
 from .policy import Policy, get_policy, passwordless
 from .steps import Steps
@@ -74,16 +74,20 @@ def offer(request: HttpRequest) -> Offer:
 def finish(request: HttpRequest, token: str, nonce: str, *, next_page: str = "") -> Steps[Finished]:
     """Takes the proof in; `next_page` is where they want to go.
 
-    Tries are limited for each address; those that end well, or were finished before, are free.
+    Tries are limited; those that end well, or were finished before, are free.
     """
-    address = client_ip(request) or ""
-    if not limits.take("passkey", address, limits.PER_ADDRESS):
-        return _refuse("too_many")
+    channel.set_credential(request, "")  # a browser's, whatever Authorization a proxy's own password makes it send
+    foreign = _refused_nonce(request, nonce, _policy())
+    tried = limits.count(request, "PASSWORDLESS", apart="passkey foreign" if foreign else "passkey")
+    if tried.over:
+        return replace(_refuse("too_many"), retry_after=tried.retry_after)
+    if foreign:
+        return _refuse(foreign)
     finishing = _finish(request, token, nonce, next_page)
     del token  # an error report would show it
     finished = yield from finishing
-    if finished.ok:
-        limits.give_back("passkey", address)
+    if finished.ok or finished.reason == "unreachable":
+        tried.give_back()
     return finished
 
 
@@ -114,11 +118,7 @@ def _key(request: HttpRequest, nonce: str) -> uuid.UUID:
 
 
 def _finish(request: HttpRequest, token: str, nonce: str, next_page: str) -> Steps[Finished]:
-    channel.set_credential(request, "")  # a browser's, whatever Authorization a proxy's own password makes it send
     policy = _policy()
-    reason = _refused_nonce(request, nonce, policy)
-    if reason:
-        return _refuse(reason)
     key = _key(request, nonce)
     before = _finished_before(request, key)
     if before or not token:

@@ -2,8 +2,10 @@
 
 import contextvars
 import uuid
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
@@ -105,6 +107,16 @@ def ada(db):
 @pytest.fixture
 def bob(db):
     return get_user_model().objects.create_user("bob", "bob@example.com", PASSWORD)
+
+
+PUBLIC = "9.9.9.9"  # a visitor's address; the test client's own is this machine's, and LIMITS do not count by it
+
+
+@pytest.fixture
+def one_window():
+    """A moment at which every window of LIMITS begins, so that none ends while a test counts."""
+    with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC)) as clock:
+        yield clock
 
 
 class Browser(Client):

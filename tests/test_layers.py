@@ -70,6 +70,7 @@ LAYERS = {
         checks
         conf
         deadline_conf
+        limit_conf
         migrations
         models
         rollout

@@ -8,7 +8,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
 from .. import addresses, browser, flow, responses, session, steps
-from .outcome import as_page
+from .outcome import as_page, too_many
 
 BOUNCED = "bounced"  # query parameter: this navigation began on our own page
 TOKEN_COOKIE = "authsignal_token"  # noqa: S105 - the cookie's name
@@ -41,7 +41,12 @@ def callback(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
         request.META.pop("HTTP_COOKIE", None)  # it holds the token, and error reports show it
     kept = session.open_challenge(request, challenge_id)
     finished = steps.run(flow.finish(request, challenge_id, token))
-    response = as_page(request, challenge_id, finished, tab=kept is not None and kept.tab)
+    if finished.reason != "too_many":
+        response = as_page(request, challenge_id, finished, tab=kept is not None and kept.tab)
+    elif token and not bounced:
+        response = responses.go(request, request.path)  # too many still, and without the token in its address
+    else:
+        response = too_many(request, finished)
     if bounced:
         response.delete_cookie(TOKEN_COOKIE, path=request.path, samesite="Strict")
     return response

@@ -235,8 +235,9 @@ def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     row = finished.row
     if not finished.ok or row is None:
         reason = finished.reason if finished.reason != "foreign" else "gone"
-        status = {"gone": 404, "unreachable": 503}.get(reason, 403)
-        return as_json(request, {"status": "refused", "reason": reason}, status)
+        status = {"gone": 404, "unreachable": 503, "too_many": 429}.get(reason, 403)
+        refused = as_json(request, {"status": "refused", "reason": reason}, status)
+        return responses.retry_after(refused, finished.retry_after)
     signs_in = row.signs_in and not row.finish_in_view and not finished.already
     if signs_in and (finished.user is None or not signin.log_in(request, finished.user, row)):
         return as_json(request, {"status": "refused", "reason": "denied"}, 403)

@@ -70,6 +70,18 @@ def failed(request: HttpRequest, reason: str, row: Challenge | None = None, *, n
     )
 
 
+def too_many(request: HttpRequest, finished: Finished, *, next_page: str = "") -> HttpResponse:
+    """The page of a proof that was not looked at. The challenge is still open: its own page leads there again."""
+    row = finished.row
+    if row is None:
+        return responses.too_many(
+            request, retry_url=responses.sign_in_url(next_page), seconds=finished.retry_after, signs_in=True
+        )
+    retry = reverse("authsignal:challenge", args=[row.pk])
+    said = {**about(row), "signs_in": row.signs_in}
+    return responses.too_many(request, retry_url=retry, seconds=finished.retry_after, **said)
+
+
 def status_of(reason: str) -> int:
     """The HTTP status of a refusal."""
     return {"unreachable": 503, "too_many": 429}.get(reason, 403)

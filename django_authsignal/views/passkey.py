@@ -16,7 +16,7 @@ from .. import addresses, responses, steps, usernameless
 from ..conf import option
 from ..flow import Finished
 from .challenges import as_json, body_of
-from .outcome import already, failed, status_of
+from .outcome import already, failed, status_of, too_many
 
 logger = logging.getLogger("django_authsignal")
 
@@ -68,9 +68,12 @@ def _text(given: Mapping[str, Any], name: str) -> str:
 def _answer(request: HttpRequest, finished: Finished, next_page: str) -> HttpResponse:
     row, page = finished.row, responses.wants_page(request)
     if not finished.ok or row is None:
+        if page and finished.reason == "too_many":
+            return too_many(request, finished, next_page=addresses.local(request, next_page))
         if page:
             return failed(request, finished.reason, row, next_page=next_page)
-        return as_json(request, {"status": "refused", "reason": finished.reason}, status_of(finished.reason))
+        refused = as_json(request, {"status": "refused", "reason": finished.reason}, status_of(finished.reason))
+        return responses.retry_after(refused, finished.retry_after)
     onward = already(request, row) if finished.already else addresses.local(request, finished.return_to) or "/"
     if page:
         return responses.go(request, onward)

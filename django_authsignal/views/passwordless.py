@@ -16,7 +16,7 @@ from .. import addresses, enforcement, flow, limits, responses, signin, steps
 from ..client import AuthsignalError, User
 from ..conf import get_client
 from ..decision import Question, Verdict
-from ..identity import authsignal_id, client_ip
+from ..identity import authsignal_id
 from ..models import Kind
 from ..policy import passwordless
 
@@ -47,8 +47,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return _form(request, form)
     name = form.cleaned_data["username"]
-    if _too_many(request, name):
-        return _form(request, form, gettext("Too many tries. Wait five minutes, or use your password."), status=429)
+    tried = limits.count(request, "PASSWORDLESS", user=name.strip().lower(), apart="name")
+    if tried.over:
+        text = gettext("Too many tries. Wait a few minutes, or use your password.")
+        return responses.retry_after(_form(request, form, text, status=429), tried.retry_after)
     user = _find(name)
     try:
         enrolled = _has_accepted_method(request, user)
@@ -72,7 +74,7 @@ def _ask(request: HttpRequest, form: UsernameForm, user: AbstractBaseUser) -> Ht
     decision = steps.run(flow.ask(request, question))
     if decision.passed and enforcement.signed_in_user(request) == user:
         return responses.go(request, question.return_to)
-    if decision.verdict is Verdict.CHALLENGE or decision.verdict is Verdict.UNREACHABLE:
+    if decision.verdict in (Verdict.CHALLENGE, Verdict.UNREACHABLE, Verdict.TOO_MANY):
         return responses.respond(request, decision)
     # An ALLOW, a BLOCK, a review: none of them is a proof, and without a password a proof is all there is.
     return _same_answer(request, form)
@@ -116,9 +118,3 @@ def _form(request: HttpRequest, form: UsernameForm, error: str = "", *, status: 
     asked = addresses.local(request, request.POST.get("next") or request.GET.get("next"))
     context = {"form": form, "next": asked, "error": error, "password_url": responses.sign_in_url(asked)}
     return responses.page(request, "sign_in", context, status=status)
-
-
-def _too_many(request: HttpRequest, name: str) -> bool:
-    within_name = limits.take("name", name.strip().lower(), limits.PER_NAME)
-    within_address = limits.take("address", client_ip(request) or "", limits.PER_ADDRESS)
-    return not (within_name and within_address)

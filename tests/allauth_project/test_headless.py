@@ -174,6 +174,18 @@ def test_an_outage_signs_nobody_in_and_can_be_sat_out(api, ada, authsignal):
     assert complete(api, flow).status_code == 200
 
 
+def test_a_login_is_told_when_too_much_was_begun(new_client, ada, configure, one_window):
+    configure(LIMITS={"START": {"USER": 1, "SESSION": None, "ADDRESS": None}})
+    challenge(first := new_client(), by_password(first, ada))
+    late = new_client()
+    answer = by_password(late, ada)
+    if connection.settings_dict["ATOMIC_REQUESTS"]:  # asked by GET, outside of the transaction
+        answer = late.send(f"/authsignal/allauth/{late.client}/", method="get")
+    assert answer.status_code == 429
+    assert answer.json()["errors"][0]["code"] == "too_many_tries"
+    assert int(answer["Retry-After"]) > 0
+
+
 def test_a_signup_is_kept_and_waits(api, authsignal):
     form = {"username": "new", "email": "new@example.com", "password": "a long password of mine"}
     assert complete(api, challenge(api, api.send("auth/signup", form))).status_code == 200

@@ -158,6 +158,19 @@ def test_an_act_is_refused_on_block(signed_in, authsignal, consumer):
     walk(steps)
 
 
+@pytest.mark.usefixtures("one_window")
+def test_an_act_is_refused_when_too_much_was_begun(signed_in, authsignal, consumer, configure):
+    configure(LIMITS={"START": {"USER": 1, "SESSION": None, "ADDRESS": None}})
+    signed_in.post("/pay/", {"amount": "1", "payee": "x"})
+
+    async def steps():
+        wire = await Connection(consumer, signed_in).open()
+        assert (await wire.send(do="withdraw"))["code"] == "too_many_tries"
+        await wire.close()
+
+    walk(steps)
+
+
 def test_the_age_of_a_proof_is_looked_at_when_somebody_acts(signed_in, ada, consumer):
     async def steps():
         wire = await Connection(consumer, signed_in).open()

@@ -63,6 +63,7 @@ LOGGING = {
 AUTHSIGNAL = {
     "EMULATOR": True,
     "API_URL": EMULATOR_API,
+    "LIMITS": None,  # one user begins thousands
     "USER_ID_PREFIX": f"{SITE.parent.name}-",  # one emulator serves several sites
     "ACTIONS": {"matrix": {"LABEL": "Do it"}, "matrixBound": {"LABEL": "Send {amount} to {payee}"}},
 }

@@ -730,5 +730,5 @@ def test_in_any_order_nothing_happens_without_its_proof_and_nobody_is_stuck(sett
 
 @pytest.fixture
 def settings_of_the_site(settings):
-    settings.AUTHSIGNAL = {"API_SECRET_KEY": "test_secret_key", "ACTIONS": POLICIES}
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": "test_secret_key", "LIMITS": None, "ACTIONS": POLICIES}
     settings.SESSION_COOKIE_AGE = 100 * 365 * 86_400

@@ -16,7 +16,7 @@ from django_authsignal import usernameless
 from django_authsignal.identity import user_from_id
 from django_authsignal.models import Challenge, Kind, Status
 from django_authsignal.signals import action_blocked, challenge_failed, challenge_passed
-from tests.conftest import PASSWORD, newest
+from tests.conftest import PASSWORD, PUBLIC, newest
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.security]
 URL = "/authsignal/sign-in/passkey/"
@@ -445,17 +445,27 @@ def test_a_proof_without_a_name_finishes_no_challenge_that_began_with_one(browse
 # How often
 
 
-def test_refused_tries_are_limited_per_address_before_anybody_is_asked(new_browser, ada, authsignal):
+def test_refused_tries_are_limited_per_address_before_anybody_is_asked(new_browser, ada, authsignal, one_window):
     statuses = []
     for _ in range(21):
-        browser = new_browser()
+        browser = new_browser(REMOTE_ADDR=PUBLIC)
         statuses.append(bring(browser, offer(browser), "nonsense").status_code)
     assert statuses == [403] * 20 + [429]
     assert len(authsignal.calls) == 20
 
 
-def test_good_sign_ins_of_a_busy_office_are_not_limited(new_browser, ada):
-    assert {sign_in(new_browser(), ada).status_code for _ in range(22)} == {303}
+def test_refused_tries_are_limited_per_browser_where_no_address_tells_people_apart(new_browser, ada, one_window):
+    browser = new_browser()
+    assert [bring(browser, offer(browser), "nonsense").status_code for _ in range(21)] == [403] * 20 + [429]
+
+
+def test_an_outage_uses_up_nobodys_tries(browser, ada, authsignal, one_window):
+    authsignal.fail("refused")
+    assert {bring(browser, offer(browser), "token").status_code for _ in range(22)} == {503}
+
+
+def test_good_sign_ins_of_a_busy_office_are_not_limited(new_browser, ada, one_window):
+    assert {sign_in(new_browser(REMOTE_ADDR=PUBLIC), ada).status_code for _ in range(22)} == {303}
 
 
 # Addresses and reports

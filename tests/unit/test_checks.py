@@ -226,6 +226,25 @@ def test_a_cache_of_each_process_is_a_deployment_warning(settings, backend):
     assert set(found(deploy=True)) == {"authsignal.W022"}
 
 
+def test_who_limits_nothing_is_not_told_of_a_cache_that_cannot_count(settings):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "LIMITS": None}
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    assert found(deploy=True) == {}
+
+
+@pytest.mark.parametrize(
+    "behind", [{"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, {"USE_X_FORWARDED_HOST": True}]
+)
+@pytest.mark.parametrize(("client_ip", "told"), [(None, {"authsignal.W025"}), (str, set())])
+def test_a_proxy_whose_visitors_have_no_address_is_a_deployment_warning(
+    settings, shared_cache, behind, client_ip, told
+):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "CLIENT_IP": client_ip}
+    for name, value in behind.items():
+        setattr(settings, name, value)
+    assert set(found(deploy=True)) == told
+
+
 def test_the_warning_names_each_policy_that_lets_somebody_through(settings):
     pay = {"UNENROLLED": "allow", "ON_ALLOW": "pass"}
     settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "ON_UNREACHABLE": "allow", "ACTIONS": {"pay": pay}}

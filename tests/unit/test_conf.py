@@ -69,6 +69,18 @@ from django_authsignal.policy import get_policy, label_for
         ({"EMULATOR": "yes"}, "None, True or False"),
         ({"SIGN_IN_ACTION": "sign in"}, "action code"),
         ({"ACTIONS": {"signIn": {"MAX_AGE": 0}}}, "no sign-in would ever count"),
+        ({"LIMITS": 5}, "None limits nothing"),
+        ({"LIMITS": {"STRAT": {}}}, "'START'"),
+        ({"LIMITS": {"start": {}}}, "'START'"),
+        ({"LIMITS": {"x": {}}}, "START, CALLBACK, PASSWORDLESS"),
+        ({"LIMITS": {"START": 5}}, "None switches START off"),
+        ({"LIMITS": {"START": {"USR": 5}}}, "'USER'"),
+        ({"LIMITS": {"CALLBACK": {"USER": 5}}}, "SESSION, ADDRESS, WINDOW"),
+        ({"LIMITS": {"START": {"USER": -1}}}, "1000000 at most"),
+        ({"LIMITS": {"START": {"USER": True}}}, "1000000 at most"),
+        ({"LIMITS": {"START": {"USER": "5"}}}, "1000000 at most"),
+        ({"LIMITS": {"START": {"WINDOW": 0}}}, "whole seconds, from 1 to 86400"),
+        ({"LIMITS": {"START": {"WINDOW": None}}}, "whole seconds, from 1 to 86400"),
         ([], "not a dict"),
     ],
 )
@@ -92,6 +104,8 @@ def test_a_key_with_a_fault_is_not_quoted(key):
         {"API_URL": "https://proxy.shop.example"},
         {"API_URL": "http://localhost:9001/v1/"},
         {"API_SECRET_KEY": "", "API_SECRET_KEY_FALLBACKS": []},
+        {"LIMITS": None},
+        {"LIMITS": {"START": None, "CALLBACK": {"SESSION": 0, "ADDRESS": None}, "PASSWORDLESS": {"WINDOW": 86_400}}},
     ],
 )
 def test_what_may_be_meant_so_is_left_alone(raw):

@@ -81,7 +81,7 @@ def _answer(request: HttpRequest, decision: Decision) -> StageResponse:
         clear_login(request)
     code, status, title = responses.PROBLEMS[decision.verdict]
     error = "" if decision.verdict is Verdict.CHALLENGE else f"{code}: {title}"
-    return StageResponse(request, decision, status=status, error=error)
+    return responses.retry_after(StageResponse(request, decision, status=status, error=error), decision.retry_after)
 
 
 class TokenInput(inputs.Input):
@@ -121,7 +121,7 @@ class ChallengeView(AuthenticationStageAPIView):
         finished = steps.run(flow.finish(request, row.pk, token, by=Channel(row.channel)))
         row = finished.row
         if not finished.ok or row is None or not self.stage.goes_by(row):
-            return self._refuse(finished.reason or "used")
+            return responses.retry_after(self._refuse(finished.reason or "used"), finished.retry_after)
         # A browser's proof may have come by the callback a moment ago; an app's row is its pass, and stays proved.
         mine = not finished.already if row.channel == Channel.API else signin.take(row)
         return self._go_on(row) if mine else self._refuse("used")
@@ -140,5 +140,5 @@ class ChallengeView(AuthenticationStageAPIView):
     def _refuse(self, reason: str) -> HttpResponseBase:
         if reason == "failed":
             clear_login(self.request)
-        status = {"unreachable": 503, "failed": 403}.get(reason, 400)
+        status = {"unreachable": 503, "failed": 403, "too_many": 429}.get(reason, 400)
         return StageResponse(self.request, status=status, error=f"{reason}: The token is no proof for this sign-in.")
