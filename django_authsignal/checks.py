@@ -19,7 +19,7 @@ from django.template import engines
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
-from . import address_views, limit_conf, token_views, usernameless
+from . import address_views, limit_conf, lockouts, token_views, usernameless
 from .backends import AuthsignalBackendMixin
 from .client import ConfigurationError
 from .conf import (
@@ -130,7 +130,7 @@ def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     gated = [path for path in paths if _is(path, AuthsignalBackendMixin)]
     found: list[CheckMessage] = []
     for path in paths:
-        fault = _in_front_of_gate(path) if path in gated else gated and _takes_passwords(path) and BESIDE
+        fault = _in_front_of_gate(path) if path in gated else gated and _takes_passwords(path) and _beside(path)
         if fault:
             found.append(Error(f"The backend {path!r} {fault[0]}", hint=fault[1], id="authsignal.E005"))
     if not gated:
@@ -163,6 +163,13 @@ BESIDE = (
 )
 
 
+def _beside(path: str) -> tuple[str, str]:
+    if any(lockouts.locks_out(base) for base in import_string(path).__mro__):
+        # Its `aauthenticate` is ModelBackend's, and lets in whoever has the password: past the lock-out, and past us.
+        return BESIDE[0], "Use axes.backends.AxesStandaloneBackend, which only locks out, in its place."
+    return BESIDE
+
+
 def _in_front_of_gate(path: str) -> tuple[str, str] | None:
     """A method that a gated backend has in front of the gate: what it returns is signed in without a challenge."""
     for base in import_string(path).__mro__:
@@ -189,6 +196,8 @@ def _takes_passwords(path: str) -> bool:
     try:
         found = import_string(path)
     except ImportError:
+        return False
+    if lockouts.locks_out(found):
         return False
     names: set[str] = set()
     for name in ("authenticate", "aauthenticate"):

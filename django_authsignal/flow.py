@@ -14,7 +14,20 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 
-from . import addresses, bearer, browser, channel, ledger, limits, notices, observing, reviews, session, signals
+from . import (
+    addresses,
+    bearer,
+    browser,
+    channel,
+    ledger,
+    limits,
+    lockouts,
+    notices,
+    observing,
+    reviews,
+    session,
+    signals,
+)
 from .binding import Bound
 from .client import UNANSWERED, EnrolledAuthenticator, Refused
 from .client.types import State, Tracked, Validated, VerificationMethod
@@ -223,6 +236,8 @@ def challenge_decision(request: HttpRequest, row: Challenge, *, label: str) -> D
 
 def _start(request: HttpRequest, question: Question) -> Steps[Decision]:
     """Begins anew, unless too much was begun already: each may be a text message, and somebody's phone that rings."""
+    if question.signs_in and lockouts.is_locked_out(request, question.user.get_username()):
+        return ledger.deny(request, question, ledger.new_row(request, question), "locked_out")
     tried = limits.count(request, "START", user=_starter(question))
     if tried.over:
         return ledger.too_many(request, question, tried)

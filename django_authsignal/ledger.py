@@ -9,14 +9,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from . import addresses, browser, channel, session, signals
+from . import addresses, browser, channel, lockouts, session, signals
 from .binding import Bound, request_scope
 from .client import AuthsignalError, Client, ConfigurationError, Unreachable
 from .client.types import State
@@ -344,9 +342,7 @@ def failed(request: HttpRequest, row: Challenge, reason: str) -> None:
 
 
 def login_failed(request: HttpRequest, user: AbstractBaseUser) -> None:
-    # As django.contrib.auth sends it, so that lock-outs count a failed proof as a failed login.
-    credentials = {get_user_model().USERNAME_FIELD: user.get_username()}
-    user_login_failed.send(sender=__name__, credentials=credentials, request=request)
+    lockouts.login_failed(request, user.get_username())
 
 
 def scope_of(request: HttpRequest, policy: Policy, bound: Bound) -> str:

@@ -12,7 +12,7 @@ from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from . import addresses, browser, ledger, responses
+from . import addresses, browser, ledger, lockouts, responses
 from .models import Challenge, Kind, Status
 
 UNFINISHED_AGE = 300  # seconds in which a sign-in view finishes what was proved
@@ -20,8 +20,10 @@ FINISH = "authsignal"  # query parameter: the proved challenge that a sign-in vi
 
 
 def allowed(request: HttpRequest, user: AbstractBaseUser, backend: str) -> bool:
-    """What the backend's hook `sign_in_allowed(request, user)` says; False for a backend no longer in use."""
-    if backend not in django_settings.AUTHENTICATION_BACKENDS:
+    """What the backend's hook `sign_in_allowed(request, user)` says; False for a backend no longer in use, and for
+    whoever was locked out meanwhile.
+    """
+    if backend not in django_settings.AUTHENTICATION_BACKENDS or lockouts.is_locked_out(request, user.get_username()):
         return False
     check = getattr(load_backend(backend), "sign_in_allowed", None)
     return bool(check(request, user)) if check else bool(user.is_active)

@@ -68,6 +68,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "static/"
+AXES_ENABLED = False  # its receivers stay connected, once a test had it among the apps
 AUTHENTICATION_BACKENDS = ["django_authsignal.backends.AuthsignalBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "login"

@@ -71,6 +71,7 @@ LAYERS = {
         conf
         deadline_conf
         limit_conf
+        lockouts
         migrations
         models
         rollout

@@ -54,10 +54,19 @@ def _finish(request: HttpRequest) -> HttpResponse:
         except BadRequest as exc:
             return responses.bad(request, str(exc))
     token, nonce, next_page = (_text(given, name) for name in ("token", "nonce", "next"))
+    _forget_token(request)
     finished = steps.run(usernameless.finish(request, token, nonce, next_page=next_page))
     if finished.ok and not finished.already and not usernameless.sign_in(request, finished):
         finished = Finished(False, "denied", finished.row)
     return _answer(request, finished, next_page)
+
+
+def _forget_token(request: HttpRequest) -> None:
+    """Takes the token out of the form: django-axes keeps the fields of a failed login in a table."""
+    if "token" in request.POST:
+        left = request.POST.copy()
+        del left["token"]
+        request.POST = left  # type: ignore[assignment]
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

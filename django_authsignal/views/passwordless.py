@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from .. import addresses, enforcement, flow, limits, responses, signin, steps
+from .. import addresses, enforcement, flow, limits, lockouts, responses, signin, steps
 from ..client import AuthsignalError, User
 from ..conf import get_client
 from ..decision import Question, Verdict
@@ -51,6 +51,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if tried.over:
         text = gettext("Too many tries. Wait a few minutes, or use your password.")
         return responses.retry_after(_form(request, form, text, status=429), tried.retry_after)
+    if lockouts.is_locked_out(request, name):
+        lockouts.login_failed(request, name)  # as `authenticate()` does, so that the lock-out's own middleware answers
+        return _same_answer(request, form)
     user = _find(name)
     try:
         enrolled = _has_accepted_method(request, user)
