@@ -5,11 +5,12 @@ EMULATOR_PORT ?= 9000
 # Many tests wait for a server or a browser, so more of them run at once than there are cores. PARALLEL= runs one by one.
 PARALLEL ?= -n 6 --dist loadfile --no-loadscope-reorder
 STEPS ?= 20000
+MODULE ?= django_authsignal/flow.py
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz matrix docs clean
+.PHONY: help demo test check bench fuzz matrix mutants docs clean
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,11 +44,14 @@ fuzz: $(VENV)/.test ## Walk STEPS=20000 steps in any order: people, thieves, out
 matrix: $(VENV)/.test ## Send everything every way in a real browser, three times over, and write docs/_matrix.md
 	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" EVERY=1 MATRIX_TABLE=docs/_matrix.md $(BIN)/python -X dev -m pytest -q $(PARALLEL) tests/matrix/test_wsgi.py tests/matrix/test_asgi.py --matrix-rounds 3
 
+mutants: $(VENV)/.mutation ## Break MODULE=django_authsignal/flow.py in every way (SAMPLE=200: in so many), and list what no test notices
+	@$(BIN)/python -m tests.mutation.run $(MODULE) $(if $(SAMPLE),--sample $(SAMPLE)) $(ARGS)
+
 docs: $(VENV)/.check ## Build the documentation into docs/_build
 	$(BIN)/python -m sphinx -n -W -b html docs docs/_build
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .demo docs/_build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .mutants docs/_build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name yours: make PYTHON=python3.12"; exit 1; }
@@ -68,4 +72,9 @@ $(VENV)/.test: $(BIN)/python setup.cfg
 $(VENV)/.check: $(BIN)/python setup.cfg
 	@echo "Installing the checks into $(VENV) …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[check,docs]'
+	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+$(VENV)/.mutation: $(BIN)/python setup.cfg
+	@echo "Installing the mutation tests into $(VENV) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test,mutation]'
 	@touch $@ $(VENV)/.test $(VENV)/.demo

@@ -34,9 +34,21 @@ def test_any_of_several_keys_will_do() -> None:
     assert verify(BODY, HEADER, secrets=["new", KEY], now=AT).id == "e1"
 
 
-def test_any_of_several_signatures_will_do() -> None:
-    header = f"t={AT},v2={signature(key='other')},v2={signature()}"
-    assert verify(BODY, header, secrets=[KEY], now=AT).id == "e1"
+@pytest.mark.parametrize("signatures", [("other", KEY), (KEY, "other")], ids=["last", "first"])
+def test_any_of_several_signatures_will_do(signatures: tuple[str, str]) -> None:
+    one, two = (signature(key=key) for key in signatures)
+    assert verify(BODY, f"t={AT},v2={one},v2={two}", secrets=[KEY], now=AT).id == "e1"
+
+
+def test_a_signature_may_be_padded() -> None:
+    assert verify(BODY, f"{HEADER}=", secrets=[KEY], now=AT).id == "e1"
+
+
+def test_what_stands_beyond_8192_characters_of_a_header_is_not_read() -> None:
+    longest = f"t={AT}".ljust(8192 - len(f"v2={signature()}"), ",") + f"v2={signature()}"
+    assert verify(BODY, longest, secrets=[KEY], now=AT).id == "e1"
+    with pytest.raises(SignatureError):
+        verify(BODY, f",{longest}", secrets=[KEY], now=AT)
 
 
 @pytest.mark.parametrize("shift", [-300, 300])
@@ -97,16 +109,18 @@ def test_a_signed_body_that_is_no_object_is_refused(body: bytes) -> None:
         verify(body, f"t={AT},v2={signature(body)}", secrets=[KEY], now=AT)
 
 
-@pytest.mark.parametrize("secrets", [[], [""], [" "]])
-def test_no_key_is_no_verification(secrets: list[str]) -> None:
+@pytest.mark.parametrize("secrets", [[], [""], [" "], [None]])
+def test_no_key_is_no_verification(secrets: list[Any]) -> None:
     header = f"t={AT},v2={signature(key='')}"
     with pytest.raises(ConfigurationError):
         verify(BODY, header, secrets=secrets, now=AT)
 
 
-@pytest.mark.parametrize(("body", "secrets"), [("text", [KEY]), (BODY, KEY)])
-def test_a_text_for_the_body_or_the_keys_is_a_mistake(body: Any, secrets: Any) -> None:
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize(
+    ("body", "secrets", "remedy"), [("text", [KEY], "raw request.body"), (BODY, KEY, "list of secret keys")]
+)
+def test_a_text_for_the_body_or_the_keys_is_a_mistake(body: Any, secrets: Any, remedy: str) -> None:
+    with pytest.raises(TypeError, match=remedy):
         verify(body, HEADER, secrets=secrets, now=AT)
 
 
@@ -120,9 +134,31 @@ def test_a_batch_is_read_record_by_record() -> None:
     assert [(one.id, dict(one.data)) for one in event.records] == [("1", {"a": 1}), ("2", {})]
 
 
-def received(**data: Any) -> Event:
-    body = dumps({"id": "1", "type": "x", "data": data}).encode()
+def signed(**envelope: Any) -> Event:
+    body = dumps(envelope).encode()
     return verify(body, f"t={AT},v2={signature(body)}", secrets=[KEY], now=AT)
+
+
+def received(**data: Any) -> Event:
+    return signed(id="1", type="x", data=data)
+
+
+def test_what_stands_around_the_data_of_an_event_is_read() -> None:
+    envelope = {"version": 1, "time": "2026-01-02T03:04:05Z", "tenantId": "t", "source": "s", "id": "1", "type": "x"}
+    event = signed(**envelope)
+    assert (event.version, event.time) == (1, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert (event.tenant_id, event.source, event.id, event.type) == ("t", "s", "1", "x")
+    assert event.raw == envelope
+
+
+@pytest.mark.parametrize("version", [None, True, "1", 1.0])
+def test_a_version_that_is_no_number_is_none(version: Any) -> None:
+    assert signed(version=version).version is None
+
+
+@pytest.mark.parametrize("data", [None, "text", ["a"], 7])
+def test_data_that_is_no_object_is_empty(data: Any) -> None:
+    assert signed(data=data).data == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Mutation tests: the guards are broken one by one, and for each some test must fail. See README.md."""
