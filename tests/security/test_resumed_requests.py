@@ -190,12 +190,12 @@ def test_a_method_in_a_header_opens_no_door(customer, header):
 
 @pytest.mark.security(27)
 def test_coming_from_another_site_by_a_link_neither_sends_nor_goes_on(customer):
-    page = customer.post("/form/", {"amount": "731"})
+    page = customer.post("/form/", {"amount": "731.50"})
     row = newest()
     customer.prove(row)
     elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Referer": "https://evil.example/"}
     for address in ("/form/", page.context["url"], reverse("authsignal:callback", args=[row.pk])):
-        answer = customer.get(f"{address}?next=https://evil.example/&amount=731", headers=elsewhere)
+        answer = customer.get(f"{address}?next=https://evil.example/&amount=731.50", headers=elsewhere)
         assert "evil.example" not in answer.headers.get("Location", "")
-        assert b"731" not in answer.content
+        assert b"731.50" not in answer.content
     assert [entry for entry in done if entry[0]] == []

@@ -23,7 +23,7 @@ from tests.conftest import newest
 from tests.project.urls import urlpatterns as project
 
 pytestmark = pytest.mark.security
-SENT = {"amount": "731", "payee": "Zoë of the harbour"}
+SENT = {"amount": "731.50", "payee": "Zoë of the harbour"}
 done = []
 
 
@@ -141,7 +141,7 @@ def test_nothing_of_a_body_rests_in_session_cache_ledger_or_log(customer, caplog
     assert done
     resting = [repr(session.get_decoded()) for session in Session.objects.all()]
     resting += [repr(vars(row)) for row in Challenge.objects.all()] + [caplog.text] + written
-    assert not any(value in text for text in resting for value in ("731", "Zoë of", "hunter2"))
+    assert not any(value in text for text in resting for value in ("731.50", "Zoë of", "hunter2"))
 
 
 def test_a_form_of_an_address_that_looks_like_another_site_stays_here(customer):
