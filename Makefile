@@ -9,6 +9,9 @@ MODULE ?= django_authsignal/flow.py
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Dozens of processes start in a run; where compiled modules are not kept, each compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench fuzz matrix mutants docs clean
 

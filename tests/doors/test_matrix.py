@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.mark.parametrize("module", ["settings", *(f"settings_{name}" for name in table.USER_MODELS)])
 def test_every_cell_in_every_environment(module):
-    arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--ds=tests.doors.{module}"]
+    without = [word for name in ("cacheprovider", "xdist", "schemathesis") for word in ("-p", f"no:{name}")]
+    arguments = ["-q", *without, f"--ds=tests.doors.{module}"]
     found = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, str(ROOT / "tests" / "doors" / "test_cells.py")],
