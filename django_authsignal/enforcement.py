@@ -27,7 +27,7 @@ from . import (
     signin,
     steps,
 )
-from .binding import SAFE_METHODS, Bound, UnreadableFields
+from .binding import NOTHING, SAFE_METHODS, Bound, UnreadableFields
 from .binding import read as read_bound
 from .client import ConfigurationError
 from .conf import get_settings
@@ -315,9 +315,10 @@ def keep_private(request: HttpRequest, response: HttpResponseBase, *, new_cookie
     """
     if not new_cookie and not gate(request).private:
         return
-    if not response.has_header("Cache-Control"):
+    said = response.get("Cache-Control")
+    if said is None:
         response["Cache-Control"] = "private"  # what patching does, without its parsing
-    elif response["Cache-Control"] != "no-store":
+    elif said not in ("private", "no-store"):
         patch_cache_control(response, private=True)
 
 
@@ -404,6 +405,24 @@ def return_to(request: HttpRequest) -> str:
 
 def _anonymous(request: HttpRequest, policy: Policy) -> Decision:
     return Decision(Verdict.SIGN_IN, policy.action, return_to=return_to(request))
+
+
+def lets_through(request: HttpRequest, requirement: Requirement) -> bool:
+    """True when a fresh pass answers what a view's decorator asks: the way most requests go, before any step is walked.
+
+    False says nothing yet: `check` decides.
+    """
+    policy = requirement.policy()
+    if policy.single_use or policy.custom is not None:
+        return False  # what is bound has to be read
+    if requirement.methods is not None and request.method not in requirement.methods:
+        return False
+    user = signed_in_user(request)
+    passed = flow.pass_for(request, user, policy, NOTHING) if user is not None else None
+    if passed is None:
+        return False
+    gate(request).note(requirement, policy, NOTHING, passed, None)
+    return True
 
 
 def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseBase | None]:

@@ -150,8 +150,20 @@ def fingerprint(user: AbstractBaseUser) -> str:
     # A model without addresses may say so by EMAIL_FIELD = None.
     field = user.get_email_field_name() if hasattr(user, "get_email_field_name") else None
     email = getattr(user, field, "") if field else ""
-    auth_hash = user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
-    return digest("user", str(user.pk), auth_hash, str(email or ""), "active" if user.is_active else "inactive")
+    return digest("user", str(user.pk), _password(user), str(email or ""), "active" if user.is_active else "inactive")
+
+
+def _password(user: AbstractBaseUser) -> str:
+    if _hashes_the_password_alone(user.__class__):  # a lazy user's own class, where type() would give the wrapper
+        return str(user.password)  # or every guarded request would make Django's hash of it anew
+    return user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
+
+
+@lru_cache(maxsize=64)
+def _hashes_the_password_alone(cls: Any) -> bool:
+    """True for a model that has Django's `get_session_auth_hash`; another may put more into it."""
+    names = ("get_session_auth_hash", "_get_session_auth_hash")
+    return all(getattr(cls, name, None) is getattr(AbstractBaseUser, name) for name in names)
 
 
 def client_ip(request: HttpRequest) -> str | None:

@@ -94,6 +94,8 @@ class AuthsignalMiddleware(_EitherColour):
         if enforcement.needs_preparing(request):
             steps.run(enforcement.prepare(request))
         for requirement in () if asks_inside else requirements_of(view):
+            if enforcement.lets_through(request, requirement):
+                continue
             answer = steps.run(enforcement.check(request, requirement))
             if answer is not None:
                 return answer

@@ -4,7 +4,7 @@ import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -34,7 +34,7 @@ class Policy:
     sign_in: bool = False
     bind: Bind = ()
 
-    @property
+    @cached_property
     def single_use(self) -> bool:
         """True when a proof is spent by the first request it serves."""
         return bool(self.bind) or self.max_age == 0

@@ -241,14 +241,14 @@ def _proved_enough(found: Pass, policy: Policy) -> bool:
 
 
 def _fresh(found: Pass, max_age: int | None, challenge_age: int) -> bool:
+    given, asked = found.max_age, max_age
+    if found.one_request:
+        # max_age then says how long it may wait, and 0 or none leaves it the time a challenge has.
+        given, asked = given or None, asked or None
+        if given is None and asked is None:
+            given = challenge_age
     age = time.time() - found.at
-    # For one request max_age says how long it may wait; 0 leaves it the time a challenge has.
-    limits = [
-        limit for limit in (found.max_age, max_age) if limit is not None and not (found.one_request and limit == 0)
-    ]
-    if found.one_request and not limits:
-        limits = [challenge_age]
-    return age >= -SKEW and all(age < limit for limit in limits)
+    return age >= -SKEW and (given is None or age < given) and (asked is None or age < asked)
 
 
 def seconds_left(found: Pass, policy: Policy) -> int | None:
