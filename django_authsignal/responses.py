@@ -106,6 +106,9 @@ def protect(request: HttpRequest, response: HttpResponse, *, referrer: str = "sa
     response["Cache-Control"] = "no-store"
     response["Referrer-Policy"] = referrer  # no-referrer on a page with a form makes Origin null: Django refuses it
     response.setdefault("X-Frame-Options", "DENY")
+    # Two callbacks at once: `login()` in the one renews the session's key, and for the other, whose session is gone,
+    # Django would delete the cookie, the new one.
+    request.COOKIES.pop(django_settings.SESSION_COOKIE_NAME, None)
     patch_vary_headers(response, ("Cookie",))
     browser.apply(request, response)
     return response

@@ -109,6 +109,21 @@ def test_a_sign_in_page_with_a_very_long_address_is_finished_too(way_in, ada):
     assert browser.user_pk == str(ada.pk)
 
 
+@pytest.mark.parametrize("where", ["/login/", "/own-login/"])
+def test_a_sign_in_that_comes_back_twice_at_once_signs_nobody_out_again(way_in, ada, authsignal, where):
+    """As a race does: Django deletes the cookie of a session that is gone, and `login()` has renewed the key."""
+    browser = way_in()
+    browser.post(where, {"username": "ada", "password": PASSWORD})
+    row = newest()
+    before, token = browser.cookies["sessionid"].value, authsignal.complete(str(row.pk))
+    to = browser.callback(row, token=token).headers["Location"]
+    browser.get(to)
+    assert browser.user_pk == str(ada.pk)
+    browser.cookies["sessionid"] = before  # sent before the first was answered, and answered after it
+    late = [browser.callback(row, token=token), *([browser.get(to)] if where in to else [])]
+    assert ["sessionid" in answer.cookies for answer in late] == [False] * len(late)
+
+
 # Caches
 
 
