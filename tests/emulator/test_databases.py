@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import requests
 
+from tests.databases import KIND, MARIADB, mariadb, new_database
+
 from .conftest import App, Emulator, start, stop
 from .test_process import run
-
-POSTGRES = os.environ.get("EMULATOR_POSTGRES", "postgres://postgres@127.0.0.1:5432")
-MARIADB = os.environ.get("EMULATOR_MARIADB", "mysql://root@127.0.0.1:3306")
-
-
-def postgres() -> Any:
-    try:
-        return psycopg.connect(f"{POSTGRES}/postgres", autocommit=True, connect_timeout=3)
-    except psycopg.OperationalError:
-        pytest.skip(f"no PostgreSQL answers at {POSTGRES}")
-
-
-def mariadb() -> Any:
-    driver = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed: it needs libmariadb-dev to build")
-    try:
-        return driver.connect(host="127.0.0.1", port=3306, user="root", connect_timeout=3)
-    except driver.OperationalError:
-        pytest.skip(f"no MariaDB answers at {MARIADB}")
 
 
 @pytest.fixture(scope="module")
@@ -43,28 +24,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("databases")
 
 
-# The database that the rest of the suite runs on.
-SCHEME = os.environ.get("DATABASE_URL", "sqlite:").partition(":")[0]
-KINDS = [{"postgres": "postgres", "postgresql": "postgres", "mysql": "mariadb"}.get(SCHEME, "sqlite")]
-
-
-@contextmanager
-def new_database(kind: str, directory: Path) -> Iterator[str]:
-    """The URL of a new, empty database."""
-    name = f"emulator_{uuid.uuid4().hex[:12]}"
-    if kind == "sqlite":
-        yield f"sqlite:///{directory}/{name}.sqlite3"
-        return
-    on_postgres = kind == "postgres"
-    server = postgres() if on_postgres else mariadb()
-    options = "" if on_postgres else " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-    server.cursor().execute(f"CREATE DATABASE {name}{options}")
-    yield f"{POSTGRES if on_postgres else MARIADB}/{name}"
-    server.cursor().execute(f"DROP DATABASE {name}{' WITH (FORCE)' if on_postgres else ''}")
-    server.close()
-
-
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[KIND])
 def database(request: pytest.FixtureRequest, directory: Path) -> Iterator[str]:
     with new_database(request.param, directory) as url:
         yield url
@@ -80,7 +40,7 @@ def pair(database: str, directory: Path) -> Iterator[tuple[Emulator, Emulator]]:
     assert "Traceback" not in (directory / "stderr").read_text()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [KIND])
 def test_processes_that_start_together_make_the_tables_once(kind: str, tmp_path: Path) -> None:
     with new_database(kind, tmp_path) as url, ThreadPoolExecutor(3) as threads:
         begun = [threads.submit(start, tmp_path, "--database", url, clock=False) for _ in range(3)]
@@ -232,7 +192,7 @@ def test_nothing_that_was_answered_is_lost_when_the_process_is_killed(
     assert set(answered) <= kept
 
 
-@pytest.mark.skipif(KINDS != ["mariadb"], reason="about MariaDB: DATABASE_URL=mysql://… runs it")
+@pytest.mark.skipif(KIND != "mariadb", reason="about MariaDB: DATABASE_URL=mysql://… runs it")
 def test_a_mariadb_that_takes_two_ids_for_one_is_refused_with_the_fix(tmp_path: Path) -> None:
     server, name = mariadb(), f"emulator_{uuid.uuid4().hex[:12]}"
     server.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
