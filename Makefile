@@ -6,6 +6,9 @@ EMULATOR_PORT ?= 9000
 PARALLEL ?= -n 6 --dist loadfile --no-loadscope-reorder
 STEPS ?= 20000
 MODULE ?= django_authsignal/flow.py
+ROUNDS ?= 20
+KILLS ?= 200
+MINUTES ?= 30
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -13,7 +16,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz matrix mutants docs clean
+.PHONY: help demo test check bench fuzz chaos soak matrix mutants docs clean
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +46,12 @@ bench: $(VENV)/.test ## Measure ratios against the official SDK and login_requir
 
 fuzz: $(VENV)/.test ## Walk STEPS=20000 steps in any order: people, thieves, outages, clocks
 	FUZZ_STEPS=$(STEPS) $(BIN)/python -m pytest -q -s tests/security/test_state_machine.py
+
+chaos: $(VENV)/.test ## Race a hundred requests ROUNDS=20 times, kill workers KILLS=200 times, crash databases, empty Redis
+	$(BIN)/python -m tests.chaos chaos --rounds $(ROUNDS) --kills $(KILLS) $(ARGS)
+
+soak: $(VENV)/.test ## Sign in and step up for MINUTES=30, and watch the workers' memory
+	$(BIN)/python -m tests.chaos soak --minutes $(MINUTES) $(ARGS)
 
 matrix: $(VENV)/.test ## Send everything every way in a real browser, three times over, and write docs/_matrix.md
 	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" EVERY=1 MATRIX_TABLE=docs/_matrix.md $(BIN)/python -X dev -m pytest -q $(PARALLEL) tests/matrix/test_wsgi.py tests/matrix/test_asgi.py --matrix-rounds 3
