@@ -6,6 +6,7 @@ Servers are our own: PostgreSQL, MariaDB and Redis on free ports. What is not in
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -104,8 +105,8 @@ def _crashed(site: Site) -> list[str]:
 
 def main() -> int:
     """0 when nothing went wrong."""
-    options = _options()
-    report = Report()
+    options, report = _options(), Report()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leaves no server behind
     with tempfile.TemporaryDirectory(prefix="chaos-") as name, ExitStack() as stack:
         emulator = emulators.start(Path(name), "--default-outcome", "CHALLENGE")
         stack.callback(emulator.stop)

@@ -36,14 +36,14 @@ class Crowd:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Inside, they go about their days; in the end each finishes the day that they began."""
-        threads = [threading.Thread(target=self._live, args=(person,)) for person in self.people]
-        for thread in threads:
+        self._threads = [threading.Thread(target=self._live, args=(person,)) for person in self.people]
+        for thread in self._threads:
             thread.start()
         try:
             yield
         finally:
             self._over.set()
-            for thread in threads:
+            for thread in self._threads:
                 thread.join()
 
     def _live(self, person: Person) -> None:
@@ -58,6 +58,15 @@ class Crowd:
         except Exception:
             person.complain(traceback.format_exc(limit=-2))
         self.days += 1
+
+    @property
+    def answers(self) -> int:
+        """How many requests were answered."""
+        return sum(person.answers for person in self.people)
+
+    def alive(self) -> bool:
+        """False when nobody is left who asks anything."""
+        return any(thread.is_alive() for thread in self._threads)
 
     def calm(self) -> None:
         """When all is over: each of them, as they were left, has one more day."""

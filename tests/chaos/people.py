@@ -45,6 +45,7 @@ class Person:
         self.browser = Browser(self.port)
         self.wrong: list[str] = []
         self.seen: Counter[str] = Counter()
+        self.answers = 0
         self.paid: list[str] = []  # payments that were answered
         self.points: dict[str, int] = {}  # by step: how many points to die at it has
         self.die_at: dict[str, int] = {}  # by step: where to die the next time
@@ -142,6 +143,7 @@ class Person:
             self.died_at = f"{step}, point {dying}" if dying else self.died_at
             answer = request(**({"X-Die-At": str(dying)} if dying else {}))
             self.seen[step] += 1
+            self.answers += not answer.lost
             self.points[step] = max(answer.points, self.points.get(step, 0))
             if answer.lost:
                 self.seen[f"{step}: lost"] += 1

@@ -19,7 +19,7 @@ from django_authsignal.testing.emulator import RunningEmulator
 from .browser import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30  # seconds until it must answer
+PATIENCE = 120  # seconds until it must answer; other things may be running
 
 
 @dataclass
