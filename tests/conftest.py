@@ -35,7 +35,10 @@ def pytest_runtest_protocol(item, nextitem):
 
 
 # Files that take a minute; whatever starts last must be short, so that no core waits for another at the end.
-LONG = ("doors/", "matrix/", "e2e/", "emulator/test_phone", "emulator/test_dashboard", "example/", "emulator/", "sdks/")
+LONG = (
+    *("doors/", "matrix/", "e2e/", "chaos/", "emulator/test_phone", "emulator/test_dashboard"),
+    *("example/", "emulator/", "sdks/"),
+)
 
 
 def pytest_report_header():
