@@ -85,16 +85,15 @@ def address(request: HttpRequest) -> str:
 
 
 def _one_more(key: str, left: float) -> int | None:
-    """How many there are with this one; None when the cache cannot tell."""
+    """How many there are with this one; None when the cache cannot tell: one that swallows its errors says so too."""
     try:
         try:
-            found: object = cache.incr(key)
+            return cache.incr(key)
         except ValueError:  # the first, or one of two that are
-            found = 1 if cache.add(key, 1, _seconds(left)) else cache.incr(key)
+            return 1 if cache.add(key, 1, _seconds(left)) else cache.incr(key)
     except Exception as exc:  # every cache has errors of its own
         _say(exc)
         return None
-    return found if isinstance(found, int) else None  # a cache that swallows its errors
 
 
 def _one_less(key: str) -> None:

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,8 @@ import pytest
 from django.contrib.auth.signals import user_login_failed
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
-from django.test import RequestFactory
+from django.db import connection
+from django.test import RequestFactory, override_settings
 from django.urls import reverse
 
 from django_authsignal import flow, limit_conf, limits
@@ -19,8 +21,14 @@ from django_authsignal.models import Challenge, Status
 from django_authsignal.signals import action_blocked
 from tests.conftest import PASSWORD, PUBLIC, newest
 
-pytestmark = [pytest.mark.django_db, pytest.mark.security, pytest.mark.usefixtures("one_window")]
+pytestmark = [pytest.mark.django_db, pytest.mark.security, pytest.mark.usefixtures("one_window", "_sessions_elsewhere")]
 JSON = {"Accept": "application/json", "Sec-Fetch-Mode": "cors"}
+
+
+@pytest.fixture
+def _sessions_elsewhere(settings):
+    """Not in the cache, which some of these tests replace."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 
 @pytest.fixture
@@ -60,6 +68,13 @@ def test_a_user_begins_so_many_in_a_window_and_the_next_makes_no_call(open_page,
     limit(START=only(2))
     assert [open_page().status_code for _ in range(4)] == [302, 302, 429, 429]
     assert tracked(authsignal) == 2
+
+
+def test_of_many_at_once_exactly_so_many_count(limit, rf):
+    limit(START=only(3))
+    with ThreadPoolExecutor(8) as threads:
+        tries = [threads.submit(limits.count, rf.get("/"), "START", user="ada") for _ in range(24)]
+    assert sum(not one.result().over for one in tries) == 3
 
 
 def test_the_next_window_begins_anew(open_page, limit, one_window):
@@ -124,7 +139,6 @@ class Noted(LocMemCache):
 def asked(settings):
     """The keys of every call to the default cache."""
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.Noted"}}
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
     Noted.keys.clear()
     return Noted.keys
 
@@ -184,6 +198,13 @@ def test_who_is_stopped_by_their_own_counter_uses_up_nothing_of_their_address(op
     for _ in range(5):
         open_page(REMOTE_ADDR=PUBLIC)
     assert open_page(bob, REMOTE_ADDR=PUBLIC).status_code == 302
+
+
+def test_who_is_refused_by_their_address_keeps_the_tries_that_are_their_own(open_page, limit, bob):
+    limit(START={"USER": 1, "SESSION": None, "ADDRESS": 1})
+    open_page(bob, REMOTE_ADDR=PUBLIC)
+    assert open_page(REMOTE_ADDR=PUBLIC).status_code == 429
+    assert open_page(REMOTE_ADDR="8.8.8.8").status_code == 302
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1", "::1", "10.0.0.7", "172.17.0.1", "192.168.1.1", "not an address"])
@@ -453,7 +474,6 @@ class Silent(LocMemCache):
 def test_a_cache_that_is_down_closes_no_site_and_opens_nothing(settings, open_page, adas, limit, caplog, backend):
     limit(START=only(1), CALLBACK=callbacks(1, "SESSION"))
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.{backend}"}}
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
     assert {open_page().status_code for _ in range(3)} == {302}
     assert adas.get("/withdraw/").status_code == 302
     assert "reason=invalid" in adas.callback(token="nonsense")["Location"]
@@ -465,19 +485,27 @@ def test_a_cache_that_is_down_closes_no_site_and_opens_nothing(settings, open_pa
 def test_a_dummy_cache_counts_nothing_and_breaks_nothing(settings, open_page, limit):
     limit(START=only(1))
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
     assert {open_page().status_code for _ in range(3)} == {302}
 
 
+@pytest.fixture(scope="module")
+def _cache_table(django_db_setup, django_db_blocker):
+    """Made outside of any test: where making a table ends a transaction, a test's own would be kept."""
+    table = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "counted"}
+    with django_db_blocker.unblock(), override_settings(CACHES={"default": table}):
+        call_command("createcachetable")
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("DROP TABLE counted")
+
+
+@pytest.mark.usefixtures("_cache_table")
 @pytest.mark.parametrize("backend", ["db.DatabaseCache", "filebased.FileBasedCache", "locmem.LocMemCache"])
 def test_every_cache_of_djangos_counts(settings, open_page, limit, tmp_path, backend):
     limit(START=only(2))
     settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "counted"}}
     if "file" in backend:
         settings.CACHES["default"]["LOCATION"] = str(tmp_path)
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
-    if "db" in backend:
-        call_command("createcachetable")
     assert [open_page().status_code for _ in range(3)] == [302, 302, 429]
 
 
