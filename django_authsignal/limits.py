@@ -50,7 +50,9 @@ def count(request: HttpRequest, kind: str, *, user: str = "", session: str = "",
     left = limit.window - now % limit.window
     window = f"{limit.window} {now // limit.window:.0f}"
     # The narrowest first: who is stopped by their own counter must not go on using up everybody's at their address.
-    whose = {"SESSION": session or channel.holder(request), "USER": user, "ADDRESS": address(request)}
+    # A client that trades a password for a token has none yet: what stands for it is the same for all who come there.
+    held = "" if channel.signs_in_once(request) else session or channel.holder(request)
+    whose = {"SESSION": held, "USER": user, "ADDRESS": address(request)}
     keys: list[str] = []
     for by, most in limit.most.items():
         if not whose[by]:

@@ -3,6 +3,7 @@
 import pytest
 
 from django_authsignal import limit_conf
+from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security, pytest.mark.usefixtures("one_window")]
 OFF = dict.fromkeys(limit_conf.DEFAULTS)
@@ -33,6 +34,20 @@ def test_a_false_token_is_brought_so_often_and_then_nobody_is_asked(client_of, a
 
 def test_a_request_for_a_token_is_limited(anonymous_client, ada, configure):
     configure(LIMITS={**OFF, "START": {**BY, "USER": 1}})
-    form = {"username": "ada", "password": "correct horse battery staple"}
+    form = {"username": "ada", "password": PASSWORD}
     statuses = [anonymous_client.send("/api/token/", form).status_code for _ in range(2)]
     assert statuses == [401, 429]
+
+
+def test_nobody_uses_up_the_requests_for_tokens_of_all_the_others(anonymous_client, ada, bob, configure, authsignal):
+    """What stands for a client without a credential is the same for all who come to that address."""
+    configure(LIMITS={**OFF, "START": {**BY, "SESSION": 1}, "CALLBACK": {"SESSION": 1, "ADDRESS": None}})
+    forms = [{"username": name, "password": PASSWORD} for name in ("bob", "ada")]
+    for _ in range(2):
+        refused = anonymous_client.send("/api/token/", forms[0])
+        token = authsignal.token(refused.json()["challengeId"])
+        anonymous_client.send("/api/token/", forms[0], token=token)
+    refused = anonymous_client.send("/api/token/", forms[1])
+    assert refused.status_code == 401
+    token = authsignal.complete(refused.json()["challengeId"])
+    assert anonymous_client.send("/api/token/", forms[1], token=token).status_code == 200

@@ -459,6 +459,12 @@ def test_refused_tries_are_limited_per_browser_where_no_address_tells_people_apa
     assert [bring(browser, offer(browser), "nonsense").status_code for _ in range(21)] == [403] * 20 + [429]
 
 
+def test_who_makes_nonces_up_uses_up_no_tries_of_whoever_shares_the_address(new_browser, ada, one_window):
+    for _ in range(22):
+        bring(new_browser(REMOTE_ADDR=PUBLIC), {"nonce": "made up"}, "nonsense")
+    assert sign_in(new_browser(REMOTE_ADDR=PUBLIC), ada).status_code == 303
+
+
 def test_an_outage_uses_up_nobodys_tries(browser, ada, authsignal, one_window):
     authsignal.fail("refused")
     assert {bring(browser, offer(browser), "token").status_code for _ in range(22)} == {503}
