@@ -71,9 +71,10 @@ class Person:
         path = "/own-login/" if self.own_sign_in else "/login/"
         given = {"username": self.name, "password": PASSWORD}
         self.send("form", lambda **how: self.browser.get(path, **how))
-        page = self.send("password", lambda **how: self.browser.post(path, given, **how)).location
+        answer = self.send("password", lambda **how: self.browser.post(path, given, **how))
+        page = answer.location
         if "/challenges/" not in page:
-            self.complain(f"the right password led to {page!r}")
+            self.complain(f"the right password was answered {answer.status} {page} {answer.text[:500]}")
             return ""
         return self.begun(self.send("page", lambda **how: self.browser.get(page, **how)))
 
