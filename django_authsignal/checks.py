@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning
@@ -351,19 +352,20 @@ def _deployment(settings: Settings) -> Iterator[CheckMessage]:
     key = settings.API_SECRET_KEY
     if not key:
         yield Error("AUTHSIGNAL has no API_SECRET_KEY.", hint="Set it from Authsignal's portal.", id="authsignal.E010")
-    if settings.emulator or (isinstance(key, str) and key.startswith(EMULATOR_PREFIX)):
+    if settings.emulator or any(map(_is_emulators, (key, *_listed(settings.API_SECRET_KEY_FALLBACKS)))):
         text = "The emulator, or a key of it, is configured: anybody who reaches it can prove anything."
-        yield Error(text, hint="Set Authsignal's own API_SECRET_KEY, and EMULATOR to None.", id="authsignal.E011")
+        hint = "Set Authsignal's own API_SECRET_KEY, EMULATOR to None, and take its keys out of the fallbacks."
+        yield Error(text, hint=hint, id="authsignal.E011")
     if isinstance(settings.API_URL, str) and not settings.API_URL.startswith("https://"):
         text = "API_URL is not https: the secret key would travel in the clear."
         yield Error(text, hint="Use the https address of your Authsignal region.", id="authsignal.E012")
     if settings.PUBLIC_BASE_URL is None:
         text = "PUBLIC_BASE_URL is not set, so the Host header decides where a proof comes back to."
         yield Warning(text, hint='Set it to your origin, such as "https://shop.example".', id="authsignal.W013")
-    elif any(origin.startswith("http://") for origin in _origins(settings.PUBLIC_BASE_URL)):
+    elif any(origin.startswith("http://") for origin in _listed(settings.PUBLIC_BASE_URL)):
         text = "PUBLIC_BASE_URL is not https: proofs come back in the clear, and any neighbour plants a binding cookie."
         yield Error(text, hint="Serve the site over https, and write its https origin.", id="authsignal.E013")
-    if django_settings.SESSION_ENGINE == "django.contrib.sessions.backends.signed_cookies":
+    if _are_signed_cookies(django_settings.SESSION_ENGINE):
         text = (
             "Sessions are signed cookies: an old cookie brings an old pass back, until its age ends it, and whoever "
             "holds one reads the address of an open challenge."
@@ -391,10 +393,23 @@ def _counting(settings: Settings) -> Iterator[CheckMessage]:
         yield Warning(text, hint=hint, id="authsignal.W025")
 
 
-def _origins(configured: Any) -> Sequence[str]:
+def _listed(configured: Any) -> Sequence[str]:
+    """What a setting names; nothing for a callable, which only a request can be asked for."""
     if isinstance(configured, str):
         return [configured]
     return [] if callable(configured) else configured or []
+
+
+def _is_emulators(key: object) -> bool:
+    return isinstance(key, str) and key.startswith(EMULATOR_PREFIX)
+
+
+def _are_signed_cookies(engine: str) -> bool:
+    try:
+        store = import_string(f"{engine}.SessionStore")
+    except ImportError:
+        return False  # Django reports it
+    return isinstance(store, type) and issubclass(store, SignedCookies)
 
 
 def _is_per_process(backend: str) -> bool:

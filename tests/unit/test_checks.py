@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import BaseBackend
+from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core.checks import Error, Warning, run_checks
 from django.views.decorators.debug import sensitive_variables
 
@@ -190,6 +191,7 @@ def test_an_api_url_that_is_no_address_is_an_error(settings, url):
     [
         ({"EMULATOR": True}, "authsignal.E011"),
         ({"API_SECRET_KEY": "emulator_secret"}, "authsignal.E011"),
+        ({"API_SECRET_KEY_FALLBACKS": ["emulator_secret"]}, "authsignal.E011"),
         ({"API_URL": "http://api.example/v1"}, "authsignal.E012"),
         ({"PUBLIC_BASE_URL": None}, "authsignal.W013"),
         ({"PUBLIC_BASE_URL": "http://shop.example"}, "authsignal.E013"),
@@ -213,9 +215,14 @@ def shared_cache(settings):
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://-"}}
 
 
-def test_signed_cookie_sessions_are_a_deployment_warning(settings, shared_cache):
+class SessionStore(SignedCookies):
+    """A store of a project's own."""
+
+
+@pytest.mark.parametrize("engine", ["django.contrib.sessions.backends.signed_cookies", __name__])
+def test_signed_cookie_sessions_are_a_deployment_warning(settings, shared_cache, engine):
     settings.AUTHSIGNAL = GOOD_DEPLOYMENT
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    settings.SESSION_ENGINE = engine
     assert set(found(deploy=True)) == {"authsignal.W014"}
 
 
