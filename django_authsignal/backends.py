@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from . import channel, enforcement, flow, session, signin, steps
-from .client import ConfigurationError
+from .client import ConfigurationError, Sealed
 from .decision import ActionBlocked, ChallengeRequired, Decision, Question, Verdict
 from .flow import Finished
 from .guards import unwrapped
@@ -42,7 +43,7 @@ class AuthsignalBackendMixin:
 
     @sensitive_variables()
     def authenticate(
-        self, request: HttpRequest | None, *args: Any, authsignal_token: str | None = None, **credentials: Any
+        self, request: HttpRequest | None, *args: Any, authsignal_token: str | Sealed | None = None, **credentials: Any
     ) -> AbstractBaseUser | None:
         """The user, once proved. With `authsignal_token`, finishes the sign-in this browser began.
 
@@ -50,31 +51,33 @@ class AuthsignalBackendMixin:
         """
         request = unwrapped(request)
         if authsignal_token is not None:
-            return _proved(request, steps.run(_finishing(request, authsignal_token)))
+            token, authsignal_token = Sealed(authsignal_token), None
+            return _proved(request, steps.run(_finishing(request, token)))
         user = super().authenticate(request, *args, **credentials)  # type: ignore[misc]
-        return user if user is None else self._gated(request, user, credentials.get("password"))
+        return user if user is None else self._gated(request, user, _password(credentials))
 
     @sensitive_variables()
     async def aauthenticate(
-        self, request: HttpRequest | None, *args: Any, authsignal_token: str | None = None, **credentials: Any
+        self, request: HttpRequest | None, *args: Any, authsignal_token: str | Sealed | None = None, **credentials: Any
     ) -> AbstractBaseUser | None:
         """`authenticate` for async code."""
         request = unwrapped(request)
         if authsignal_token is not None:
-            finishing = await sync_to_async(Unseen(_finishing, request, authsignal_token))()
+            token, authsignal_token = Sealed(authsignal_token), None
+            finishing = await sync_to_async(Unseen(_finishing, request, token))()
             return await sync_to_async(_proved)(request, await steps.arun(finishing))
         # The sync form of the backend, so that both colours walk one path.
         user = await sync_to_async(Unseen(super().authenticate, request, *args, **credentials))()  # type: ignore[misc]
         if user is None:
             return None
-        question = await sync_to_async(Unseen(self._question, request, user, credentials.get("password")))()
+        question = await sync_to_async(Unseen(self._question, request, user, _password(credentials)))()
         if question is None:
             return user  # type: ignore[no-any-return]
         decision = await steps.arun(flow.ask(question[0], question[1]))
         return await sync_to_async(self._conclude)(question[0], question[1], decision)
 
     @sensitive_variables()
-    def _gated(self, request: HttpRequest | None, user: AbstractBaseUser, password: object) -> AbstractBaseUser:
+    def _gated(self, request: HttpRequest | None, user: AbstractBaseUser, password: Sealed | None) -> AbstractBaseUser:
         asked = self._question(request, user, password)
         if asked is None:
             return user
@@ -94,7 +97,7 @@ class AuthsignalBackendMixin:
 
     @sensitive_variables()
     def _question(
-        self, request: HttpRequest | None, user: AbstractBaseUser, password: object
+        self, request: HttpRequest | None, user: AbstractBaseUser, password: Sealed | None
     ) -> tuple[HttpRequest, Question] | None:
         """What to ask of the gate; None when a SignInMixin view asks after its form's checks, or nobody is stopped."""
         api = request is not None and (channel.signs_in_once(request) or channel.note_password(request, password))
@@ -119,8 +122,12 @@ class AuthsignalBackendMixin:
         return not channel.is_api(request) and bool(getattr(getattr(request, "user", None), "pk", None) == user.pk)
 
 
+def _password(credentials: Mapping[str, Any]) -> Sealed | None:
+    return Sealed(credentials["password"]) if isinstance(credentials.get("password"), str) else None
+
+
 @sensitive_variables()
-def _finishing(request: HttpRequest | None, token: str) -> Steps[Finished]:
+def _finishing(request: HttpRequest | None, token: Sealed) -> Steps[Finished]:
     """The steps that finish the sign-in this browser began; without one PermissionDenied, which ends authenticate()."""
     if request is None or not hasattr(request, "session"):
         raise PermissionDenied
@@ -146,7 +153,7 @@ def _proved(request: HttpRequest | None, finished: Finished) -> AbstractBaseUser
     return finished.user
 
 
-def _candidate(request: HttpRequest, token: str) -> uuid.UUID | None:
+def _candidate(request: HttpRequest, token: Sealed) -> uuid.UUID | None:
     """The sign-in of this session that the token says it is for, or the only one; the token is not believed."""
     kinds = (str(Kind.SIGN_IN), str(Kind.PASSWORDLESS))
     ids = [item.id for item in session.open_challenges(request) if item.kind in kinds]

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from . import channel
 from .binding import Bound
+from .client import Sealed
 from .conf import get_settings
 from .ledger import scope_of
 from .models import Challenge, Channel, Status
@@ -58,7 +59,7 @@ def as_pass(row: Challenge) -> Pass:
     )
 
 
-def begun(credential: str, token: str) -> Challenge | None:
+def begun(credential: str, token: Sealed) -> Challenge | None:
     """The challenge that this token says it is for, if this credential began it."""
     claimed = channel.claimed(token)
     return _rows(credential).filter(pk=uuid.UUID(claimed)).first() if claimed else None

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from . import ledger, notices, session, signin
+from .client import Sealed
 from .conf import get_settings, option
 from .identity import authsignal_id, digest, fingerprint, get_user, same
 from .models import Challenge, Kind, Status
@@ -56,7 +57,7 @@ def make_link(user: AbstractBaseUser, *, origin: str, reason: str = "", by: str 
         raise Forbidden(NEVER)
     if not user.is_active:
         raise Forbidden("This user is deactivated, so no link would sign them in. Activate them first.")
-    now, secret = timezone.now(), secrets.token_urlsafe(32)
+    now, secret = timezone.now(), Sealed(secrets.token_urlsafe(32))
     row = Challenge(
         id=uuid.uuid4(),
         kind=Kind.BREAK_GLASS,
@@ -78,11 +79,11 @@ def make_link(user: AbstractBaseUser, *, origin: str, reason: str = "", by: str 
     row.save(force_insert=True)
     mailed = notices.tell(None, user, "break_glass", {"reason": reason, "minutes": LINK_AGE // 60}, own_words=False)
     path = reverse("authsignal:break-glass", args=[row.pk])
-    return Link(f"{origin.rstrip('/')}{path}?{urlencode({'token': secret})}", LINK_AGE, mailed)
+    return Link(f"{origin.rstrip('/')}{path}?{urlencode({'token': secret.reveal()})}", LINK_AGE, mailed)
 
 
-def _hash(secret: str) -> str:
-    return digest("break_glass", secret)
+def _hash(secret: Sealed) -> str:
+    return digest("break_glass", secret.reveal())
 
 
 def _age(policy: Policy) -> int:
@@ -90,7 +91,7 @@ def _age(policy: Policy) -> int:
 
 
 @sensitive_variables()
-def hold(request: HttpRequest, link_id: uuid.UUID, secret: str) -> None:
+def hold(request: HttpRequest, link_id: uuid.UUID, secret: Sealed) -> None:
     """Keeps in this browser's session that it came with the link, so that the secret can leave the address."""
     row = _row(link_id)
     if row is not None and same(row.scope, _hash(secret)):

@@ -14,6 +14,7 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 
 from . import browser
+from .client import Sealed
 from .identity import digest, same
 from .models import Challenge, Channel
 
@@ -103,20 +104,20 @@ def began(request: HttpRequest, row: Challenge) -> bool:
 # Passwords that come with the request itself
 
 
-def note_password(request: HttpRequest, password: object) -> bool:
+def note_password(request: HttpRequest, password: Sealed | None) -> bool:
     """True when the password just proved came in this request's Basic header, which then is its credential.
 
     A browser behind a proxy's own Basic password sends that header too: it must not turn a sign-in form into an API.
     """
     header = request.META.get("HTTP_AUTHORIZATION", "")
     scheme, _, value = header.partition(" ")
-    if scheme.lower() != "basic" or not isinstance(password, str):
+    if scheme.lower() != "basic" or password is None:
         return False
     try:
         _, _, given = base64.b64decode(value.strip(), validate=True).partition(b":")
     except (ValueError, binascii.Error):
         return False
-    if given not in (password.encode(), password.encode("latin-1", "ignore")):
+    if given not in (password.reveal().encode(), password.reveal().encode("latin-1", "ignore")):
         return False
     set_credential(request, header)
     request._authsignal_password = True  # type: ignore[attr-defined]
@@ -163,27 +164,34 @@ def is_api(request: HttpRequest) -> bool:
 # The result token of a native client
 
 
-def token_of(request: HttpRequest) -> str:
-    """The result token that came with this request and was not taken yet, or ""."""
-    return str(request.META.get(_META, ""))
+def token_of(request: HttpRequest) -> Sealed:
+    """The result token that came with this request and was not taken yet; False when there is none."""
+    hidden: Sealed | None = getattr(request, "_authsignal_result_token", None)
+    return hidden or Sealed(request.META.get(_META, ""))
 
 
-def take_token(request: HttpRequest) -> str:
+def hide_token(request: HttpRequest) -> None:
+    """The middleware's: what fails before the gate is asked reports no header with the token."""
+    if _META in request.META:
+        request._authsignal_result_token = take_token(request)  # type: ignore[attr-defined]
+
+
+def take_token(request: HttpRequest) -> Sealed:
     """The result token, taken out of the request: whoever logs or reports it later does not find it there."""
-    token: str = request.META.pop(_META, "")
+    token = Sealed(request.META.pop(_META, ""))
     if token:
         request.__dict__.pop("headers", None)  # Django's cached view of META
         scope = getattr(request, "scope", None)
         if scope:
             name = TOKEN_HEADER.lower().encode()
             scope["headers"] = [pair for pair in scope.get("headers", ()) if pair[0].lower() != name]
-    return token
+    return request.__dict__.pop("_authsignal_result_token", None) or token
 
 
-def claimed(token: str) -> str:
+def claimed(token: Sealed) -> str:
     """The challenge a token says it is for. Not believed: it only picks which row to ask Authsignal about."""
     try:
-        part = token.split(".")[1]
+        part = token.reveal().split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         return str(uuid.UUID(str(claims["other"]["idempotencyKey"])))
     except (IndexError, KeyError, TypeError, ValueError, RecursionError, binascii.Error):

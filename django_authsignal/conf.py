@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import deadline_conf, limit_conf
 from .calls import CacheStore, tell
-from .client import Client, ConfigurationError
+from .client import Client, ConfigurationError, Sealed
 from .client.types import VerificationMethod
 
 if TYPE_CHECKING:
@@ -452,7 +452,9 @@ def option(name: str, request: HttpRequest) -> str:
         return cast("str", value)
     said = value(request)
     if not isinstance(said, str):
-        raise ConfigurationError(f"{name} is a callable, and gave a {type(said).__name__}. Return a string.")
+        kind = type(said).__name__
+        del said  # it may be the key, as bytes
+        raise ConfigurationError(f"{name} is a callable, and gave a {kind}. Return a string.")
     return said
 
 
@@ -463,6 +465,7 @@ def webhook_secrets(request: HttpRequest) -> list[str]:
     found: Any = older(request) if callable(older) else older
     # Of a text each letter would be a key, and one letter is soon guessed.
     if not isinstance(found, list | tuple | set | frozenset) or not all(isinstance(key, str) for key in found):
+        del older, found
         raise ConfigurationError("API_SECRET_KEY_FALLBACKS is a callable, and gave no list of keys. Return a list.")
     return [option("API_SECRET_KEY", request), *found]
 
@@ -490,21 +493,21 @@ def counted_apart() -> str:
 
 
 @lru_cache(maxsize=64)
-def _client(secret: str, **how: Any) -> Client:
+def _client(secret: Sealed, **how: Any) -> Client:
     return Client(secret, observer=tell, **how)
 
 
 @sensitive_variables()
 def get_client(request: HttpRequest) -> Client:
     """The pooled client of this request's tenant. Raises ConfigurationError when there is no secret key."""
-    secret = option("API_SECRET_KEY", request)
+    secret = Sealed(option("API_SECRET_KEY", request))
     if _transport is not None:
-        secret = secret or NO_KEY  # a project that develops without a key runs its tests without one too
+        secret = secret or Sealed(NO_KEY)  # a project that develops without a key runs its tests without one too
     return client_of(secret, option("API_URL", request))
 
 
 @sensitive_variables()
-def client_of(secret: str, url: str) -> Client:
+def client_of(secret: Sealed, url: str) -> Client:
     """The pooled client with this key at this address, which may be other ones than the settings name."""
     settings = get_settings()
     # A test's own transport answers at once, and as the test says: each failure is one, and no later call is spared.

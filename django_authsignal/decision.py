@@ -60,7 +60,7 @@ class Decision:
     verdict: Verdict
     action: str
     label: str = ""
-    url: str = field(default="", repr=False)  # the hosted page; it holds a token
+    url: str = field(default="", repr=False)  # the hosted page; it holds a token, and is a `Hidden` text
     token: str = field(default="", repr=False)  # for a client SDK
     challenge_id: uuid.UUID | None = None
     expires_at: datetime | None = None

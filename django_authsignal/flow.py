@@ -29,7 +29,7 @@ from . import (
     signals,
 )
 from .binding import Bound
-from .client import UNANSWERED, EnrolledAuthenticator, Refused
+from .client import UNANSWERED, EnrolledAuthenticator, Refused, Sealed
 from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
@@ -323,9 +323,9 @@ def _challenge(request: HttpRequest, question: Question, row: Challenge, tracked
         return ledger.deny(request, question, row, "foreign_page")
     row.enrolls |= not tracked.is_enrolled  # whatever the state is called, their page then offers to enrol
     row.save(force_insert=True)
-    _remember(request, question, row, url=str(tracked.url), token=tracked.token or "")
+    _remember(request, question, row, url=tracked.url or "", token=tracked.token or "")
     signals.challenge_started.send(Challenge, request=request, user=question.user, challenge=row)
-    return ledger.decide(question, Verdict.CHALLENGE, row, url=str(tracked.url), token=tracked.token or "")
+    return ledger.decide(question, Verdict.CHALLENGE, row, url=tracked.url or "", token=tracked.token or "")
 
 
 def _remember(request: HttpRequest, question: Question, row: Challenge, *, url: str = "", token: str = "") -> None:
@@ -438,7 +438,7 @@ _WAIT = {"unreachable": Verdict.UNREACHABLE, "too_many": Verdict.TOO_MANY}
 
 
 def finish(
-    request: HttpRequest, challenge_id: uuid.UUID, token: str | None, *, by: Channel = Channel.BROWSER
+    request: HttpRequest, challenge_id: uuid.UUID, token: Sealed | None, *, by: Channel = Channel.BROWSER
 ) -> Steps[Finished]:
     """Takes a proof in. Cookie (or credential) and row first, then one call (`validate`), then one UPDATE.
 
@@ -453,9 +453,7 @@ def finish(
     if tried.over:
         logger.warning("A proof was not looked at: too many false ones by this %s. See LIMITS.", tried.over.lower())
         return Finished(False, "too_many", row if began else None, retry_after=tried.retry_after)
-    finishing = _finish(request, row, token, by)
-    del token  # see `validate`
-    finished = yield from finishing
+    finished = yield from _finish(request, row, token, by)
     if finished.ok or finished.reason == "unreachable":
         tried.give_back()
     return finished
@@ -465,7 +463,7 @@ def _began(request: HttpRequest, row: Challenge, by: Channel) -> bool:
     return row.channel == by and (by == Channel.API or browser.began(request, row.pk, row.browser))
 
 
-def _finish(request: HttpRequest, row: Challenge | None, token: str | None, by: Channel) -> Steps[Finished]:
+def _finish(request: HttpRequest, row: Challenge | None, token: Sealed | None, by: Channel) -> Steps[Finished]:
     if row is None:
         return Finished(False, "gone")
     refusal = _refused_before(request, row, by)
@@ -475,9 +473,7 @@ def _finish(request: HttpRequest, row: Challenge | None, token: str | None, by: 
         return _returned(request, row)
     if not token:
         return _refuse(row, "missing_token")
-    asking = validate(request, token, user_id=row.authsignal_id, action=row.action, row=row)
-    del token  # see `validate`
-    validated = yield from asking
+    validated = yield from validate(request, token, user_id=row.authsignal_id, action=row.action, row=row)
     if isinstance(validated, str):
         again = getattr(request, "_authsignal_retry_after", None) if validated == "unreachable" else None
         return replace(_refuse(row, validated), retry_after=again)
@@ -485,14 +481,13 @@ def _finish(request: HttpRequest, row: Challenge | None, token: str | None, by: 
 
 
 def validate(
-    request: HttpRequest, token: str, *, user_id: str | None, action: str, row: Challenge | None = None
+    request: HttpRequest, token: Sealed, *, user_id: str | None, action: str, row: Challenge | None = None
 ) -> Steps[Validated | str]:
     """Asks Authsignal what a token proves; a string is the reason why nobody can tell. It opens nothing by itself."""
-    calls = [partial(get_client(request).validate_challenge, token, user_id=user_id, action=action)]
-    # Error reports show a frame's variables, and Django's sensitive_variables does not reach into a generator's.
-    del token
     try:
-        validated: Validated = yield calls.pop()
+        validated: Validated = yield partial(
+            get_client(request).validate_challenge, token, user_id=user_id, action=action
+        )
     except UNANSWERED as exc:
         # Finishing never fails open, whatever ON_UNREACHABLE says.
         logger.error("Authsignal could not be asked to validate %s: %s", action, exc)

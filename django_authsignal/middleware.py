@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
 
-from . import browser, deadlines, enforcement, flow, responses, steps
+from . import arrivals, browser, channel, deadlines, enforcement, flow, resend, responses, steps
 from .binding import UnreadableFields
 from .conf import get_settings
 from .decision import AuthsignalInterrupt
@@ -77,6 +77,8 @@ class AuthsignalMiddleware(_EitherColour):
         return self._send(request, response)
 
     def _attach(self, request: HttpRequest) -> None:
+        arrivals.hide(request)
+        channel.hide_token(request)
         request.authsignal = enforcement.RequestGate(request)  # type: ignore[attr-defined]
         request.authsignal.guarded = True  # type: ignore[attr-defined]
 
@@ -90,6 +92,7 @@ class AuthsignalMiddleware(_EitherColour):
     def _process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
+        resend.hide_fields(request, view)
         asks_inside = take_over(request, view)
         if enforcement.needs_preparing(request):
             steps.run(enforcement.prepare(request))
@@ -104,6 +107,7 @@ class AuthsignalMiddleware(_EitherColour):
     async def _aprocess_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
+        resend.hide_fields(request, view)
         asks_inside = take_over(request, view)
         if enforcement.needs_preparing(request):
             await steps.arun(enforcement.prepare(request))

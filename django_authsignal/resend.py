@@ -6,7 +6,7 @@ The same names and values must come again, or none: what a form could not send t
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -123,6 +123,22 @@ def _secret_names(request: HttpRequest) -> frozenset[str]:
     if match is not None:
         names |= sensitive_names(match.func)
     return frozenset(names)
+
+
+def hide_fields(request: HttpRequest, view: Callable[..., Any]) -> None:
+    """Marks what `sensitive_post_parameters` around the view will: reports of what fails before it name no value."""
+    if request.method == "POST" and not hasattr(request, "sensitive_post_parameters"):
+        try:
+            names = _names_of(view)
+        except TypeError:  # an object that cannot be a key
+            names = tuple(sensitive_names(view))
+        if names:
+            request.sensitive_post_parameters = ALL if ALL in names else names  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=1024)
+def _names_of(view: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(sorted(sensitive_names(view)))
 
 
 def sensitive_names(view: Callable[..., Any]) -> set[str]:

@@ -8,7 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from . import browser, channel
-from .client import ConfigurationError
+from .client import ConfigurationError, Hidden
 from .conf import option
 from .identity import fingerprint, same
 from .policy import Policy
@@ -269,10 +269,10 @@ def drop(request: HttpRequest, pass_id: str | None = None) -> None:
 
 def remember(request: HttpRequest, challenge: OpenChallenge) -> list[str]:
     """Keeps where an open challenge's hosted page is. Returns the ids pushed out, oldest first, beyond eight."""
-    before = {item.id: asdict(item) for item in map(_read_open, _part(request, "open").values()) if item}
-    kept = {**before, challenge.id: asdict(challenge)}
+    before = {item.id: item for item in map(_read_open, _part(request, "open").values()) if item}
+    kept = {**before, challenge.id: challenge}
     pushed = list(kept)[:-MAX_OPEN]
-    _write(request, open={key: value for key, value in kept.items() if key not in pushed})
+    _write(request, open={key: dict(vars(item)) for key, item in kept.items() if key not in pushed})
     return pushed
 
 
@@ -290,7 +290,8 @@ def _read_open(item: Any) -> OpenChallenge | None:
     texts = (found.id, found.action, found.kind, found.user, found.scope, found.url, found.token)
     sound = all(isinstance(text, str) for text in texts) and isinstance(found.expires, int | float)
     sound = sound and isinstance(found.tab, bool)
-    return found if sound and _is_uuid(found.id) else None
+    # A store gives back plain texts, which the report of any error would show.
+    return replace(found, url=Hidden(found.url), token=Hidden(found.token)) if sound and _is_uuid(found.id) else None
 
 
 def open_challenge(request: HttpRequest, challenge_id: uuid.UUID) -> OpenChallenge | None:
@@ -303,7 +304,7 @@ def open_in_tab(request: HttpRequest, challenge_id: uuid.UUID) -> None:
     kept = _part(request, "open")
     item = open_challenge(request, challenge_id)
     if item and not item.tab:
-        _write(request, open={**kept, item.id: {**asdict(item), "tab": True}})
+        _write(request, open={**kept, item.id: {**vars(item), "tab": True}})
 
 
 def forget(request: HttpRequest, challenge_id: uuid.UUID) -> None:

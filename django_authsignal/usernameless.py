@@ -19,6 +19,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from . import addresses, browser, channel, flow, ledger, limits, signals, signin
+from .client import Sealed
 from .client.types import Validated, VerificationMethod
 from .conf import get_settings, option
 from .decision import Question
@@ -71,7 +72,7 @@ def offer(request: HttpRequest) -> Offer:
     )
 
 
-def finish(request: HttpRequest, token: str, nonce: str, *, next_page: str = "") -> Steps[Finished]:
+def finish(request: HttpRequest, token: Sealed, nonce: str, *, next_page: str = "") -> Steps[Finished]:
     """Takes the proof in; `next_page` is where they want to go.
 
     Tries are limited; those that end well, or were finished before, are free.
@@ -83,9 +84,7 @@ def finish(request: HttpRequest, token: str, nonce: str, *, next_page: str = "")
         return replace(_refuse("too_many"), retry_after=tried.retry_after)
     if foreign:
         return _refuse(foreign)
-    finishing = _finish(request, token, nonce, next_page)
-    del token  # an error report would show it
-    finished = yield from finishing
+    finished = yield from _finish(request, token, nonce, next_page)
     if finished.ok or finished.reason == "unreachable":
         tried.give_back()
     return finished
@@ -117,15 +116,13 @@ def _key(request: HttpRequest, nonce: str) -> uuid.UUID:
     return uuid.UUID(hex=made[:32], version=4)
 
 
-def _finish(request: HttpRequest, token: str, nonce: str, next_page: str) -> Steps[Finished]:
+def _finish(request: HttpRequest, token: Sealed, nonce: str, next_page: str) -> Steps[Finished]:
     policy = _policy()
     key = _key(request, nonce)
     before = _finished_before(request, key)
     if before or not token:
         return before or _refuse("missing_token")
-    asking = flow.validate(request, token, user_id=None, action=policy.action)
-    del token  # see `flow.validate`
-    validated = yield from asking
+    validated = yield from flow.validate(request, token, user_id=None, action=policy.action)
     if isinstance(validated, str):
         return _refuse(validated)
     return _conclude(request, key, policy, validated, next_page)

@@ -34,6 +34,7 @@ LAYERS = {
     """,
     "flow": """
         addresses
+        arrivals
         authenticators
         bearer
         binding

@@ -1,7 +1,7 @@
 """A client of Authsignal's Server API. Requests and the standard library only; it knows nothing of Django."""
 
 from ._breaker import Store
-from ._encode import CLEAR
+from ._encode import CLEAR, Hidden, Sealed
 from .api import DEFAULT_API_URL, Client
 from .errors import (
     UNANSWERED,
@@ -62,6 +62,7 @@ __all__ = [
     "Event",
     "EventType",
     "Forbidden",
+    "Hidden",
     "ImportedPasskeys",
     "InvalidRequest",
     "NotFound",
@@ -71,6 +72,7 @@ __all__ = [
     "Redirected",
     "Refused",
     "RefusedPasskey",
+    "Sealed",
     "ServerError",
     "SignatureError",
     "State",

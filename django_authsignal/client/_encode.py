@@ -34,19 +34,45 @@ CLEAR: Final = Clear.CLEAR
 
 
 class Sealed:
-    """A text that is sent, and that no repr shows: error reporters collect the variables of every frame."""
+    """A secret that no report shows: error trackers collect the variables of every frame. False when it is empty."""
 
     __slots__ = ("_text",)
 
-    def __init__(self, text: str) -> None:
-        # Not a subclass of str: reporters print texts as they are, without asking for their repr.
-        self._text = text
+    def __init__(self, text: str | Sealed) -> None:
+        # Not a subclass of str: some reporters print texts as they are, without asking for their repr.
+        self._text: str = text._text if isinstance(text, Sealed) else text
 
     def __repr__(self) -> str:
         return "'[hidden]'"
 
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("A sealed secret is not pickled or copied. Pass it on as it is.")
+
     def reveal(self) -> str:
+        """The secret. Whoever keeps it in a variable shows it in the report of an error there."""
         return self._text
+
+
+class Hidden(str):
+    """A text for templates, JSON and headers, which the reports of Django and of Sentry do not show: they ask for its
+    repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[hidden]'"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return str, (str(self),)  # caches keep sessions pickled, and may outlive this class
 
 
 _EXACT_INT = 2**53  # the largest magnitude below which every integer is a double

@@ -69,7 +69,7 @@ class Client:
 
     def __init__(
         self,
-        api_secret_key: str,
+        api_secret_key: str | Sealed,
         *,
         api_url: str = DEFAULT_API_URL,
         timeout: float = 5.0,
@@ -159,7 +159,9 @@ class Client:
             repeatable=idempotency_key is not None,
         )
 
-    def validate_challenge(self, token: str, *, user_id: str | None = None, action: str | None = None) -> Validated:
+    def validate_challenge(
+        self, token: str | Sealed, *, user_id: str | None = None, action: str | None = None
+    ) -> Validated:
         """Ask what a token that came back proves. Give `user_id` and `action`, and compare the answer's as
         well.
 
@@ -168,10 +170,9 @@ class Client:
         """
         if not token:
             raise ValueError("There is no token to validate. Give the text that came back with the user.")
-        possible = _TOKEN.match(token) is not None
         sealed = Sealed(token)
         del token  # for ten minutes it opens the user's account at Authsignal: no frame of an error may show it
-        if not possible:
+        if _TOKEN.match(sealed.reveal()) is None:
             # A visitor writes it: what no token can be might make the service fail, and look like an outage.
             raise ValueError("The token is not one of Authsignal's. Give the text that came back with the user.")
         body = {"token": sealed, "userId": user_id, "action": None if action is None else _action(action)}

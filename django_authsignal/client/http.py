@@ -33,7 +33,7 @@ from django_authsignal import __version__
 
 from . import errors
 from ._breaker import Admission, Breaker, BreakerSettings, Places, Store, breaker_for, places
-from ._encode import Sealed, encode
+from ._encode import Hidden, Sealed, encode
 from ._transport import DeadlineAdapter, call
 from .reports import Called, Circuit, Observer
 
@@ -71,15 +71,6 @@ class _Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     content: bytes
-
-
-class _Hidden(str):
-    """A header's value that no repr shows: error reporters collect the variables of every frame."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'[hidden]'"
 
 
 class Patience(NamedTuple):
@@ -298,7 +289,7 @@ class Http:
             raise errors.ConfigurationError(fault)
         credentials = b64encode(f"{self._secret.reveal()}:".encode("ascii")).decode("ascii")
         self._headers = {
-            "Authorization": _Hidden(f"Basic {credentials}"),
+            "Authorization": Hidden(f"Basic {credentials}"),
             "Accept": "application/json",
             "Accept-Encoding": "identity",  # answers are small, and a compressed one can be a bomb
             "User-Agent": f"django-authsignal/{__version__}",

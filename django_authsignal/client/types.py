@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from ._encode import Hidden
+
 Wire = Mapping[str, Any]
 
 
@@ -79,8 +81,8 @@ class Tracked:
         return cls(
             state=_required(data, "state"),
             idempotency_key=_text(data, "idempotencyKey"),
-            url=_text(data, "url"),
-            token=_text(data, "token"),
+            url=_hidden(data, "url"),
+            token=_hidden(data, "token"),
             is_enrolled=_true(data, "isEnrolled"),
             allowed_verification_methods=_texts(data, "allowedVerificationMethods"),
             enrolled_verification_methods=_texts(data, "enrolledVerificationMethods"),
@@ -424,6 +426,11 @@ def _number(data: Wire, key: str) -> int:
 def _text(data: Wire, key: str) -> str | None:
     value = data.get(key)
     return value if isinstance(value, str) else None
+
+
+def _hidden(data: Wire, key: str) -> Hidden | None:
+    value = data.get(key)
+    return Hidden(value) if isinstance(value, str) else None
 
 
 def _texts(data: Wire, key: str) -> tuple[str, ...] | None:

@@ -12,6 +12,7 @@ from ..client import (
     AuthsignalError,
     Client,
     ConfigurationError,
+    Sealed,
     Unauthorized,
     Unreachable,
 )
@@ -67,7 +68,7 @@ def _wrong_key() -> Finding:
 
 def _takes_it(url: str) -> bool:
     try:
-        client_of(str(get_settings().API_SECRET_KEY), url).get_user(NOBODY)
+        client_of(Sealed(str(get_settings().API_SECRET_KEY)), url).get_user(NOBODY)
     except AuthsignalError:
         return False
     return True
@@ -88,7 +89,7 @@ def _clock(client: Client, sent: datetime, got: datetime) -> Iterator[Finding]:
     yield Finding(WARNING if off < SKEW else ERROR, text, "Set it by NTP: timedatectl set-ntp true.")
 
 
-def actions(management_key: str | None) -> Iterator[Finding]:
+def actions(management_key: Sealed | None) -> Iterator[Finding]:
     """Of every action that is used: does its outcome let a proof come about? None: Authsignal cannot be asked."""
     portal = None
     if management_key is not None:
@@ -115,10 +116,10 @@ def _met() -> set[str]:
     return set(Challenge.objects.filter(created_at__gt=timezone.now() - RECENT).values_list("action", flat=True))
 
 
-def _portal(management_key: str) -> Generator[Finding, None, Mapping[str, ActionConfiguration] | None]:
+def _portal(management_key: Sealed) -> Generator[Finding, None, Mapping[str, ActionConfiguration] | None]:
     settings = get_settings()
     # The emulator's Management API takes the secret key; Authsignal's has keys of its own.
-    key = management_key or (str(settings.API_SECRET_KEY) if settings.emulator else "")
+    key = management_key or Sealed(str(settings.API_SECRET_KEY) if settings.emulator else "")
     if not key:
         text = "What the portal says of each action is known to the Management API only; below is what the ledger saw."
         yield Finding(NOTE, text, "Give its key in the environment: AUTHSIGNAL_MANAGEMENT_KEY.")

@@ -8,9 +8,8 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from .. import arrivals, responses, signin
 from .. import break_glass as links
-from .. import responses, signin
-from .callback import take_token
 from .outcome import failed
 
 
@@ -20,7 +19,7 @@ from .outcome import failed
 def break_glass(request: HttpRequest, link_id: uuid.UUID) -> HttpResponse:
     """GET asks, POST signs in. Whoever only opens links (a scanner of mail, a preview) spends nothing."""
     here = reverse("authsignal:break-glass", args=[link_id])
-    token = take_token(request)
+    token = arrivals.take(request)
     if token:
         # Out of the address at once: history, logs and the next page's Referer never hold it.
         links.hold(request, link_id, token)

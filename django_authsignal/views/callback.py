@@ -3,11 +3,12 @@
 import uuid
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
-from .. import addresses, browser, flow, responses, session, steps
+from .. import addresses, arrivals, browser, flow, responses, session, steps
+from ..client import Sealed
 from .outcome import as_page, too_many
 
 BOUNCED = "bounced"  # query parameter: this navigation began on our own page
@@ -15,29 +16,16 @@ TOKEN_COOKIE = "authsignal_token"  # noqa: S105 - the cookie's name
 TOKEN_AGE = 60  # seconds
 
 
-def take_token(request: HttpRequest) -> str | None:
-    """The token, taken out of the request: whoever logs or reports this request later does not find it there."""
-    token = request.GET.get("token")
-    request.GET = QueryDict()
-    request.META["QUERY_STRING"] = ""
-    if hasattr(request, "scope"):  # ASGI: what error trackers, and uvicorn's own access log, read afterwards
-        request.scope["query_string"] = b""
-    for name in ("RAW_URI", "REQUEST_URI"):  # the whole address, from gunicorn and uWSGI
-        if name in request.META:
-            request.META[name] = request.META[name].partition("?")[0]
-    return token
-
-
 @sensitive_variables()  # hides those of every frame below too
 @require_GET
 def callback(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
     """Finishes a challenge. The token leaves the address bar by a redirect, whatever comes of it."""
     bounced = BOUNCED in request.GET
-    token = take_token(request)
+    token = arrivals.take(request)
     if not bounced and _session_was_held_back(request):
         return _bounce(request, token)
     if bounced:
-        token = request.COOKIES.pop(TOKEN_COOKIE, None)
+        token = Sealed(request.COOKIES.pop(TOKEN_COOKIE, ""))
         request.META.pop("HTTP_COOKIE", None)  # it holds the token, and error reports show it
     kept = session.open_challenge(request, challenge_id)
     finished = steps.run(flow.finish(request, challenge_id, token))
@@ -58,7 +46,7 @@ def _session_was_held_back(request: HttpRequest) -> bool:
     return strict and settings.SESSION_COOKIE_NAME not in request.COOKIES and browser.is_known(request)
 
 
-def _bounce(request: HttpRequest, token: str | None) -> HttpResponse:
+def _bounce(request: HttpRequest, token: Sealed | None) -> HttpResponse:
     """A page that comes here again: a navigation begun on this site brings the session. A redirect would not.
 
     The token waits in a cookie for this one address, so that it stands in no second one.
@@ -67,7 +55,7 @@ def _bounce(request: HttpRequest, token: str | None) -> HttpResponse:
     if token:
         response.set_cookie(
             TOKEN_COOKIE,
-            token,
+            token.reveal(),
             max_age=TOKEN_AGE,
             path=request.path,
             secure=addresses.is_https(request),

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from .. import addresses, ahead, browser, enforcement, flow, observing, responses, reviews, session, signin, steps
-from ..client import ConfigurationError
+from ..client import ConfigurationError, Sealed
 from ..conf import get_settings
 from ..decision import Decision, Question, Verdict
 from ..flow import Finished
@@ -230,8 +230,9 @@ def _finish(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
         body = body_of(request)
     except BadRequest as exc:
         return responses.bad(request, str(exc))
-    token = body.get("token")
-    finished = steps.run(flow.finish(request, challenge_id, token if isinstance(token, str) else None))
+    token = body.pop("token", None)
+    token = Sealed(token) if isinstance(token, str) else None
+    finished = steps.run(flow.finish(request, challenge_id, token))
     row = finished.row
     if not finished.ok or row is None:
         reason = finished.reason if finished.reason != "foreign" else "gone"

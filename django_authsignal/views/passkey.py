@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from .. import addresses, responses, steps, usernameless
+from ..client import Sealed
 from ..conf import option
 from ..flow import Finished
 from .challenges import as_json, body_of
@@ -53,7 +54,9 @@ def _finish(request: HttpRequest) -> HttpResponse:
             given = body_of(request)
         except BadRequest as exc:
             return responses.bad(request, str(exc))
-    token, nonce, next_page = (_text(given, name) for name in ("token", "nonce", "next"))
+    token = Sealed(_text(given, "token"))
+    nonce, next_page = _text(given, "nonce"), _text(given, "next")
+    del given  # what was posted; a report shows it
     _forget_token(request)
     finished = steps.run(usernameless.finish(request, token, nonce, next_page=next_page))
     if finished.ok and not finished.already and not usernameless.sign_in(request, finished):

@@ -7,7 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
-from ..client import ConfigurationError, SignatureError, verify
+from ..client import ConfigurationError, Event, SignatureError, verify
 from ..conf import webhook_secrets
 from ..events.receiving import BUSY, Answer, receive
 
@@ -29,23 +29,30 @@ NO_KEY = Answer(503, "not_configured", "Webhooks are not set up here.")
 @require_POST
 def webhook(request: HttpRequest) -> HttpResponse:
     """POST: an event, or a batch of records, signed by Authsignal. 2xx once it is handled; see docs/webhooks."""
+    said = _signed(request)
+    return _answer(said if isinstance(said, Answer) else receive(request, said))
+
+
+@sensitive_variables()
+def _signed(request: HttpRequest) -> Event | Answer:
+    """The event, or why there is none. Over before anything is done about it: body and keys stay in this frame, which
+    no report of a later failure shows."""
     try:
         body = _body(request)
     except UnreadablePostError:
-        return _answer(UNREADABLE)
+        return UNREADABLE
     if body is None:
-        return _answer(TOO_LARGE)
+        return TOO_LARGE
     try:
-        event = verify(
+        return verify(
             body, request.headers.get("X-Signature-V2"), secrets=webhook_secrets(request), tolerance=TOLERANCE
         )
     except SignatureError as exc:
         logger.warning("A webhook was refused: %s", exc)
-        return _answer(UNSIGNED)
+        return UNSIGNED
     except ConfigurationError as exc:
         logger.error("Webhooks cannot be received: %s", exc)
-        return _answer(NO_KEY)
-    return _answer(receive(request, event))
+        return NO_KEY
 
 
 @sensitive_variables()

@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from tests.canaries import KEY, PASSWORD, canary
+
 
 def together(number):
     """Waits until so many threads have come here, each for the first time; nobody waits for ever."""
@@ -39,3 +41,18 @@ def customer(way_in, ada):
     browser = way_in()
     browser.sign_in()
     return browser
+
+
+@pytest.fixture
+def project_of_canaries(configure, authsignal, ada):
+    """A project whose every secret is recognised wherever it turns up: see tests/canaries.py."""
+    configure(
+        API_SECRET_KEY=KEY,
+        API_SECRET_KEY_FALLBACKS=[canary("older-key")],
+        USER_ID_SECRET=canary("id-secret"),
+        TENANT_ID="tenant",
+        EMAIL_HOOK=True,
+    )
+    authsignal.page = f"https://mfa.authsignal.com/{canary('page')}"
+    ada.set_password(PASSWORD)
+    ada.save()

@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
 from ... import bearer, channel, flow, responses, signin, steps
+from ...client import Sealed
 from ...decision import Decision, Verdict
 from ...models import Challenge, Channel, Status
 from .stages import KEY, AuthsignalStage
@@ -114,7 +115,7 @@ class ChallengeView(AuthenticationStageAPIView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """allauth's answer to a login that is complete, or why the token was no proof."""
         identify(request)
-        token = self.input.cleaned_data["token"]
+        token = Sealed(self.input.cleaned_data.pop("token"))
         row = self._row(token)
         if row is None:
             return self._refuse("gone")
@@ -126,7 +127,7 @@ class ChallengeView(AuthenticationStageAPIView):
         mine = not finished.already if row.channel == Channel.API else signin.take(row)
         return self._go_on(row) if mine else self._refuse("used")
 
-    def _row(self, token: str) -> Challenge | None:
+    def _row(self, token: Sealed) -> Challenge | None:
         credential = channel.credential(self.request)
         if credential:
             row = bearer.begun(credential, token)

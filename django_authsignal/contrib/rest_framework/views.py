@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.decorators import classonlymethod
+from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request, is_form_media_type
 from rest_framework.views import APIView
@@ -176,6 +177,7 @@ class ChallengeRequiredMixin(_Asking):
             code, methods = self.challenge_actions[named] or "", [method]
         return (*self.challenge_requirements, *((self._requirement(code, methods),) if code else ()))
 
+    @sensitive_variables()  # the framework's BasicAuthentication, below it, has the password in a variable
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticates, checks permissions and throttles, then asks.
 
@@ -251,6 +253,7 @@ class SignInMixin(_Asking):
         super().__init_subclass__(**kwargs)
         _stands_before_view(cls, SignInMixin)
 
+    @sensitive_variables()
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticates, then asks whoever came signed in; of a password in the body the backend asks."""
         super().initial(request, *args, **kwargs)
