@@ -364,7 +364,7 @@ def test_the_document_of_the_api_says_what_is_asked(client):
     for path in ("below", "above", "viewed", "viewed-router/under"):
         operation = document["paths"][f"/ninja/{path}/"]["post"]
         assert operation["x-authsignal-action"] == "withdrawFunds"
-        assert {"200", "401", "403"} <= operation["responses"].keys()
+        assert {"200", "401", "403", "429"} <= operation["responses"].keys()
     assert "x-authsignal-action" not in document["paths"]["/ninja/plain/"]["post"]
 
 

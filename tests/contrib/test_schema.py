@@ -77,7 +77,7 @@ def test_guarded_operations_and_no_others_name_their_action(operations):
 @pytest.mark.parametrize("name", GUARDED)
 def test_a_guarded_operation_documents_the_gates_answers_and_the_token(operations, name):
     operation = operations[name]
-    for status in ("401", "403", "503"):
+    for status in ("401", "403", "429", "503"):
         assert operation["responses"][status]["content"]["application/problem+json"]["schema"] == PROBLEM
     assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
     found = [one for one in operation["parameters"] if one.get("name") == "Authsignal-Token"]

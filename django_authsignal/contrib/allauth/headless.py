@@ -56,7 +56,7 @@ def held(stage: AuthsignalStage) -> tuple[HttpResponseBase | None, bool]:
 
 
 class StageResponse(AuthenticationResponse):
-    """401 (403 when denied, 503 when nobody can be asked): what waits, in allauth's form, and the challenge in it."""
+    """401 (403 denied, 429 too many, 503 nobody to ask): what waits, in allauth's form, and the challenge in it."""
 
     def __init__(self, request: HttpRequest, decision: Decision | None = None, *, status: int = 401, error: str = ""):
         self._decision = decision

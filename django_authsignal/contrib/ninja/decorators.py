@@ -26,6 +26,7 @@ ANSWERS = {
         "description": "Denied or held: `code` is action_blocked or review_required.",
         "content": PROBLEM,
     },
+    429: {"description": "Over a limit until `Retry-After`: `code` is too_many_tries.", "content": PROBLEM},
     503: {"description": "Authsignal cannot be asked: `code` is authsignal_unreachable.", "content": PROBLEM},
 }
 

@@ -19,6 +19,7 @@ ANSWERS = {
     "401": "A proof is needed. Complete the challenge (`url`, or `token` for an SDK), then send the same request again "
     f"with its result token in `{channel.TOKEN_HEADER}`.",
     "403": "The action was denied, or is held for a review.",
+    "429": "Too much was begun, or brought back falsely. Send the same again after `Retry-After` seconds.",
     "503": "It cannot be asked for a proof now. Try again later.",
 }
 UNREADABLE = "A field that is to be proved is absent, repeated or cannot be read."
