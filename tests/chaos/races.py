@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .browser import Answer
-from .people import Person, challenge_of
+from .device import challenge_of
+from .people import Person
 from .site import Site
 
 
@@ -35,7 +36,7 @@ def race(site: Site, *, rounds: int, number: int) -> tuple[dict[str, int], list[
 
 def sign_ins(person: Person, number: int) -> tuple[str, list[str]]:
     """One sign-in comes back so many times at once: it signs in once, and the browser is signed in afterwards."""
-    path = person.way_back(person.give_password())
+    path = person.device.prove(person.give_password())
     answers = person.browser.at_once(number, "GET", path)
     wrong = list(_not_sent_on("sign-in", answers))
     if person.own_sign_in:
@@ -51,7 +52,7 @@ def sign_ins(person: Person, number: int) -> tuple[str, list[str]]:
 
 def callbacks(person: Person, number: int) -> tuple[str, list[str]]:
     """One payment is proved, and its callback comes so many times at once: exactly one pass may come of it."""
-    path = person.way_back(person.begun(person.submit("first")))
+    path = person.device.prove(person.begun(person.submit("first")))
     answers = person.browser.at_once(number, "GET", path)
     return _challenge(path), list(_not_sent_on("pay", answers))
 

@@ -1,4 +1,4 @@
-"""Databases and a Redis of our own, on free ports, so that they may be killed, started again and emptied."""
+"""Servers of our own, on free ports, so that they may be killed, started again and emptied."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Server:
     """A server process with a folder of its own."""
 
     account = ""  # whom root runs it as
+    farewell = signal.SIGTERM
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -97,74 +98,13 @@ class Server:
 
     def stop(self) -> None:
         """Ends it, and removes what it left."""
-        self.process.send_signal(signal.SIGINT if isinstance(self, Postgres) else signal.SIGTERM)
+        self.process.send_signal(self.farewell)
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Postgres(Server):
-    """PostgreSQL."""
-
-    account = "postgres"
-
-    @property
-    def url(self) -> str:
-        return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
-
-    def prepare(self) -> None:
-        self.run(program("initdb"), "-D", str(self.folder / "data"), "-A", "trust", "-U", "postgres", "--no-sync")
-
-    def command(self) -> list[str]:
-        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "300"}
-        set_ = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        return [program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port), *set_]
-
-    def ready(self) -> None:
-        import psycopg
-
-        psycopg.connect(self.url, connect_timeout=3).close()
-
-    def crash(self, how: int = signal.SIGQUIT) -> None:
-        """What `pg_ctl restart -m immediate` does: every connection is cut, and it recovers from its log."""
-        super().crash(how)
-
-
-class MariaDB(Server):
-    """MariaDB."""
-
-    account = "mysql"
-
-    @property
-    def url(self) -> str:
-        return f"mysql://root@127.0.0.1:{self.port}/chaos"
-
-    def prepare(self) -> None:
-        own = ["--no-defaults", f"--datadir={self.folder / 'data'}", "--auth-root-authentication-method=normal"]
-        self.run(program("mariadb-install-db"), *own, "--skip-test-db")
-
-    def command(self) -> list[str]:
-        own = [f"--datadir={self.folder / 'data'}", f"--port={self.port}", f"--socket={self.folder / 'socket'}"]
-        own += ["--bind-address=127.0.0.1", "--max-connections=300", f"--pid-file={self.folder / 'pid'}"]
-        return [program("mariadbd"), "--no-defaults", *own, "--innodb-buffer-pool-size=64M"]
-
-    def ready(self) -> None:
-        import MySQLdb
-
-        connection = MySQLdb.connect(host="127.0.0.1", port=self.port, user="root", connect_timeout=3)
-        connection.cursor().execute("CREATE DATABASE IF NOT EXISTS chaos CHARACTER SET utf8mb4")
-        connection.close()
-
-    @classmethod
-    def check(cls) -> None:
-        super().check()
-        try:
-            import MySQLdb  # noqa: F401
-        except ImportError:
-            raise Missing("mysqlclient is not installed; it needs libmariadb-dev") from None
 
 
 class Redis(Server):

@@ -16,7 +16,9 @@ ROOT_URLCONF = "tests.chaos.views"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{FOLDER}/site.sqlite3")}
-DATABASES["default"]["ATOMIC_REQUESTS"] = os.environ.get("CHAOS_ATOMIC") == "1"
+if os.environ.get("CHAOS_ATOMIC") == "1":
+    # And with connections that stay open, which a database that crashed leaves behind.
+    DATABASES["default"] |= {"ATOMIC_REQUESTS": True, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {"timeout": 30, "transaction_mode": "IMMEDIATE"}
 CACHE_URL = os.environ.get("CACHE_URL", "")
