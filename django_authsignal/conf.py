@@ -461,13 +461,14 @@ def option(name: str, request: HttpRequest) -> str:
 @sensitive_variables()
 def webhook_secrets(request: HttpRequest) -> list[str]:
     """The keys that may have signed a webhook of this request's tenant: the one in force, and those it replaces."""
+    newest = Sealed(option("API_SECRET_KEY", request))  # first: what it raises leaves no older key in this frame
     older = get_settings().API_SECRET_KEY_FALLBACKS
     found: Any = older(request) if callable(older) else older
     # Of a text each letter would be a key, and one letter is soon guessed.
     if not isinstance(found, list | tuple | set | frozenset) or not all(isinstance(key, str) for key in found):
         del older, found
         raise ConfigurationError("API_SECRET_KEY_FALLBACKS is a callable, and gave no list of keys. Return a list.")
-    return [option("API_SECRET_KEY", request), *found]
+    return [newest.reveal(), *found]
 
 
 NO_KEY = "no key"  # what a transport of the tests is given by a project that has none; it never leaves the process

@@ -6,10 +6,12 @@ import pytest
 from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import run_checks
+from django.http import HttpRequest
 from django.urls import path
 
 from django_authsignal import signals
-from django_authsignal.client import Client
+from django_authsignal.client import Client, ConfigurationError
+from django_authsignal.conf import webhook_secrets
 from django_authsignal.models import Challenge
 from tests import canaries, pairs
 from tests.canaries import MARK, PASSWORD, canary, debugged, failing_query, leaks, mailed, tracked, watched
@@ -104,6 +106,8 @@ def test_nothing_of_a_way_is_logged_or_signalled(way, kind, authsignal, ada):
 def test_a_query_that_fails_tells_no_secret_of_ours(way, kind, authsignal, ada):
     """The session's and the ledger's, each in turn; in a short run every fifth."""
     number, last, crashes = 0, 1, 0
+    # Most failures of a webhook are answers, and it comes again: a crash of one is soon missed.
+    step = 1 if pairs.EVERY or way is ways.a_webhook else 5
     while number <= last:
         Challenge.objects.all().delete()
         cache.clear()
@@ -111,10 +115,9 @@ def test_a_query_that_fails_tells_no_secret_of_ours(way, kind, authsignal, ada):
         with watched() as found, failing_query(number) as made:
             held = walk(way, browser, ada)
             last = last if number else made()
-        said = [text for text in found.said if "Traceback" not in text or "sessions" not in text]
-        assert leaks([*said, *found.crashes], *held.all, but=[NAMED]) == [], f"query {number} of {last}"
-        number, crashes = number + (1 if pairs.EVERY or not number else 5), crashes + len(found.crashes)
-    assert crashes or way is ways.a_webhook  # what fails there is an answer, and comes again
+        assert leaks([*found.said, *found.crashes], *held.all, but=[NAMED]) == [], f"query {number} of {last}"
+        number, crashes = number + (step if number else 1), crashes + len(found.crashes)
+    assert crashes
 
 
 FAULTS = ["timeout", "401", "500", "not-json", "crash"]
@@ -263,6 +266,14 @@ def test_a_setting_that_is_wrong_is_not_quoted(fault, configure, authsignal, ada
             way(browser, ada)
     assert found.crashes or "an older key alone" in fault
     assert leaks([*said, *found.said, *found.crashes]) == []
+
+
+@pytest.mark.parametrize("name", ["API_SECRET_KEY", "API_SECRET_KEY_FALLBACKS"])
+def test_a_function_that_gives_no_list_of_keys_or_no_text_leaves_none_in_a_frame(name, configure):
+    configure(**{name: lambda request: canary("key") if name.endswith("FALLBACKS") else canary("key").encode()})
+    with pytest.raises(ConfigurationError) as caught:
+        webhook_secrets(HttpRequest())
+    assert leaks([str(caught.value), canaries.variables(caught.value, canaries.of_ours)]) == []
 
 
 # Addresses
