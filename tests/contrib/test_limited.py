@@ -5,11 +5,14 @@ import pytest
 from django_authsignal import limit_conf
 from tests.conftest import PASSWORD
 
+# One way of authentication is enough: how a client is known is not the limits' matter.
+one_way = pytest.mark.parametrize("client_of", ["token"], indirect=True)
 pytestmark = [pytest.mark.django_db, pytest.mark.security, pytest.mark.usefixtures("one_window")]
 OFF = dict.fromkeys(limit_conf.DEFAULTS)
 BY = dict.fromkeys(("USER", "ADDRESS", "SESSION"))
 
 
+@one_way
 @pytest.mark.parametrize("path", ["/api/withdraw/", "/api/deep/"])
 def test_a_client_begins_so_many_and_is_told_when_to_go_on(client_of, ada, configure, authsignal, path):
     client = client_of(ada)
@@ -21,6 +24,7 @@ def test_a_client_begins_so_many_and_is_told_when_to_go_on(client_of, ada, confi
     assert sum(call.operation == "track" for call in authsignal.calls) == 2
 
 
+@one_way
 def test_a_false_token_is_brought_so_often_and_then_nobody_is_asked(client_of, ada, configure, authsignal):
     client = client_of(ada)
     configure(LIMITS={**OFF, "CALLBACK": {"SESSION": 2, "ADDRESS": None}})
