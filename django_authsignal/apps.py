@@ -19,8 +19,9 @@ class AuthsignalConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers checks and receivers."""
-        from . import checks, notices, receivers, signals  # noqa: PLC0415 - models exist only now
+        from . import checks, conf, notices, receivers, signals  # noqa: PLC0415 - models exist only now
 
+        conf.hide_secrets()
         register(checks.check_settings, Tags.security)
         register(checks.check_urls, Tags.urls)
         register(checks.check_middleware, Tags.security)

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import deadline_conf, limit_conf
 from .calls import CacheStore, tell
-from .client import Client, ConfigurationError, Sealed
+from .client import Client, ConfigurationError, Hidden, Sealed
 from .client.types import VerificationMethod
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ ORIGIN = re.compile(r"https?://[^\s/\\?#@]+/?")
 CODES = ("SIGN_IN_ACTION", "MANAGE_ACTION", "RESET_ACTION", "OTP_ACTION", "SUDO_ACTION")
 ENVIRONMENT = ("API_SECRET_KEY", "TENANT_ID", "API_URL")
 FROM_ENVIRONMENT = (*ENVIRONMENT, "USER_ID_SECRET")
+SECRETS = ("API_SECRET_KEY", "API_SECRET_KEY_FALLBACKS", "USER_ID_SECRET")
 HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*")
 HOST_HINT = 'Write hosts without scheme, port and path: "auth.shop.example", or ".shop.example" for all below it.'
 LISTS = ("API_SECRET_KEY_FALLBACKS", "HOSTED_HOSTS", "METHODS", "PASSWORDLESS_METHODS")
@@ -181,6 +182,22 @@ def _copy(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_copy(item) for item in value) if type(value) in (list, tuple) else value
     return set(value) if isinstance(value, set) else value
+
+
+def hide_secrets() -> None:
+    """Has the secrets that stand in AUTHSIGNAL hide where it is printed: `diffsettings`, and dumps of all settings.
+
+    In place, for the module that defines the dict is printed too.
+    """
+    raw = getattr(django_settings, "AUTHSIGNAL", None)
+    if not isinstance(raw, dict):
+        return
+    for key in SECRETS:
+        value = raw.get(key)
+        if isinstance(value, str):
+            raw[key] = Hidden(value)
+        elif type(value) in (list, tuple, set, frozenset):
+            raw[key] = type(value)(Hidden(one) if isinstance(one, str) else one for one in value)
 
 
 def _build(raw: Mapping[str, Any], *, debug: bool) -> Settings:
