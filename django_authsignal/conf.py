@@ -196,7 +196,7 @@ def hide_secrets() -> None:
         value = raw.get(key)
         if isinstance(value, str):
             raw[key] = Hidden(value)
-        elif type(value) in (list, tuple, set, frozenset):
+        elif isinstance(value, list | tuple | set | frozenset):
             raw[key] = type(value)(Hidden(one) if isinstance(one, str) else one for one in value)
 
 
