@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -453,7 +454,11 @@ def finish(
     if tried.over:
         logger.warning("A proof was not looked at: too many false ones by this %s. See LIMITS.", tried.over.lower())
         return Finished(False, "too_many", row if began else None, retry_after=tried.retry_after)
-    finished = yield from _finish(request, row, token, by)
+    try:
+        finished = yield from _finish(request, row, token, by)
+    except (OperationalError, InterfaceError):  # a database that is away says nothing about the proof
+        tried.give_back()
+        raise
     if finished.ok or finished.reason == "unreachable":
         tried.give_back()
     return finished

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.signals import user_login_failed
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import RequestFactory, override_settings
 from django.urls import reverse
 
@@ -450,6 +450,25 @@ def test_an_outage_makes_no_false_proofs(adas, limit, authsignal):
     assert {adas.callback(token=token)["Location"].rpartition("=")[2] for _ in range(3)} == {"unreachable"}
     authsignal.fail(None)
     assert adas.callback(token=token)["Location"] == "/withdraw/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_makes_no_false_proofs(new_browser, ada, limit, authsignal):
+    limit(CALLBACK=callbacks(1, "SESSION"))
+    browser = new_browser(raise_request_exception=False)
+    browser.force_login(ada)
+    browser.get("/withdraw/")
+    token = authsignal.complete(str(newest().pk))
+
+    def away(execute, sql, *args):
+        if sql.startswith("UPDATE") and Challenge._meta.db_table in sql:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, *args)
+
+    row = newest()
+    with connection.execute_wrapper(away):
+        assert {browser.callback(row, token=token).status_code for _ in range(3)} == {500}
+    assert browser.callback(row, token=token)["Location"] == "/withdraw/"
 
 
 # The cache
