@@ -56,12 +56,15 @@ class RunningEmulator:
             self.process.stdout.close()
 
 
-def start(directory: Path, *options: str) -> RunningEmulator:
-    """Starts an emulator whose database lies in `directory`. Raises RuntimeError, with what it said, when it fails."""
+def start(directory: Path, *options: str, patience: float = PATIENCE) -> RunningEmulator:
+    """Starts an emulator whose database lies in `directory`, ready within `patience` seconds.
+
+    Raises RuntimeError, with what it said, when it fails.
+    """
     command = [sys.executable, "-m", "django_authsignal.emulator", "--port", "0", *options]
     with (directory / "emulator.log").open("a") as errors:
         process = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603
-    watchdog = threading.Timer(PATIENCE, process.kill)
+    watchdog = threading.Timer(patience, process.kill)
     watchdog.start()
     url = ""
     for line in process.stdout or ():

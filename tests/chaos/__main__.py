@@ -20,7 +20,7 @@ from django_authsignal.testing import emulator as emulators
 from .own_databases import MariaDB, Postgres
 from .parts import PARTS, Report, Run
 from .servers import Missing, Redis, Server
-from .site import Site
+from .site import PATIENCE, Site
 from .soak import soak
 
 DATABASES: dict[str, type[Server] | None] = {"sqlite": None, "postgres": Postgres, "mariadb": MariaDB}
@@ -31,7 +31,7 @@ def main() -> int:
     options, report = _options(), Report()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leaves no server behind
     with tempfile.TemporaryDirectory(prefix="chaos-") as name, ExitStack() as stack:
-        emulator = emulators.start(Path(name), "--default-outcome", "CHALLENGE")
+        emulator = emulators.start(Path(name), "--default-outcome", "CHALLENGE", patience=PATIENCE)
         stack.callback(emulator.stop)
         try:
             redis = stack.enter_context(_running(Redis))

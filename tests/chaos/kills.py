@@ -45,6 +45,8 @@ def die(site: Site, *, deaths: int | None = None) -> Outcome:
         for step, number in [place[1:] for place in chosen if place[0] is person]:
             person.die_at = {step: number}
             crowd.one_day(person)
+            if person.wrong:
+                return  # what comes after it would hide it
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(each, crowd.people))

@@ -8,13 +8,13 @@ from django_authsignal.testing import emulator as emulators
 from tests.chaos.kills import die, kill
 from tests.chaos.outages import forget
 from tests.chaos.races import race
-from tests.chaos.site import Site
+from tests.chaos.site import PATIENCE, Site
 from tests.databases import KIND, new_database
 
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory):
-    running = emulators.start(tmp_path_factory.mktemp("emulator"), "--default-outcome", "CHALLENGE")
+    running = emulators.start(tmp_path_factory.mktemp("emulator"), "--default-outcome", "CHALLENGE", patience=PATIENCE)
     yield running
     running.stop()
 

@@ -1,5 +1,6 @@
 """A bank: `pay` takes a proof for each payment, `look` one for a while."""
 
+import time
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -33,6 +34,12 @@ def forget(request: HttpRequest) -> HttpResponse:
     """Every session is gone."""
     kept.forget()
     return HttpResponse()
+
+
+def session(request: HttpRequest) -> JsonResponse:
+    """What this browser's session holds, and what time it is here: for a complaint."""
+    holds = request.session.get("authsignal", {})
+    return JsonResponse({"now": time.time(), "open": list(holds.get("open", {})), "passes": holds.get("passes")})
 
 
 def who(request: HttpRequest) -> JsonResponse:
@@ -87,6 +94,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view()),
     path("make/<name>/", make),
     path("forget/", forget),
+    path("session/", session),
     path("who/", who),
     path("members/", members),
     path("look/", look),

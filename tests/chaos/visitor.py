@@ -83,6 +83,9 @@ class Visitor:
         sent = self.seen[f"{step} callback"] - before
         if "/own-login/" in to:
             to = self.send("own finish", lambda **how: self.browser.get(to, **how), once=True).location
+        if "/callback/" in to:
+            self.complain(f"{step}: not looked at, {self.browser.get(to).text[:500]}")
+            return False
         if "reason=" in to:
             self.seen[f"{step}: refused {to.rpartition('=')[2]}"] += 1
             page = self.send("refusal", lambda **how: self.browser.get(to, **how))
@@ -99,7 +102,8 @@ class Visitor:
         """Asked again: wrong when they were told before that it is proved."""
         self.seen[f"{step}: asked"] += 1
         if told and not self.forgetful:
-            self.complain(f"was told that {step} is proved, and is asked again")
+            held = self.send("session", lambda **how: self.browser.get("/session/", **how)).text
+            self.complain(f"was told that {step} is proved, and is asked again; {held}")
 
     def begun(self, answer: Answer) -> str:
         """The token of the challenge that an answer begins: in JSON, in the address or on the page."""
