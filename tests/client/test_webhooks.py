@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import time
 from base64 import b64encode
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from json import dumps
+from json import dumps, loads
 from typing import Any
 
 import pytest
@@ -56,6 +58,14 @@ def test_a_time_within_the_tolerance_is_accepted(shift: int) -> None:
     assert verify(BODY, HEADER, secrets=[KEY], now=AT + shift).id == "e1"
 
 
+@pytest.mark.parametrize("shift", [0, 400])
+def test_without_a_time_it_is_the_present(shift: int) -> None:
+    at = int(time.time()) - shift
+    header = f"t={at},v2={signature(at=at)}"
+    with pytest.raises(SignatureError, match="tolerance") if shift else nullcontext():
+        verify(BODY, header, secrets=[KEY])
+
+
 @pytest.mark.parametrize("shift", [301, -301], ids=["old", "from the future"])
 def test_a_time_outside_the_tolerance_is_refused(shift: int) -> None:
     with pytest.raises(SignatureError, match="tolerance"):
@@ -71,8 +81,9 @@ def test_a_time_outside_the_tolerance_is_refused(shift: int) -> None:
         (BODY, f"t={AT},v2=é"),
         (BODY, f"t={AT},v2=\ud800"),
         (BODY, f"t={AT},v2={signature()[:-1]}"),
+        (BODY, f"t={AT},v2={signature()}X"),
     ],
-    ids=["body", "time", "key", "text", "surrogate", "short"],
+    ids=["body", "time", "key", "text", "surrogate", "short", "long"],
 )
 def test_what_was_not_signed_is_refused(body: bytes, header: str) -> None:
     with pytest.raises(SignatureError, match="mismatch"):
@@ -132,6 +143,7 @@ def test_a_batch_is_read_record_by_record() -> None:
     body = b'{"records": [{"id": "1", "record": {"a": 1}}, {"id": "2", "record": {}}]}'
     event = verify(body, f"t={AT},v2={signature(body)}", secrets=[KEY], now=AT)
     assert [(one.id, dict(one.data)) for one in event.records] == [("1", {"a": 1}), ("2", {})]
+    assert event.raw == loads(body)
 
 
 def signed(**envelope: Any) -> Event:

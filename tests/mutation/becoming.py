@@ -68,10 +68,7 @@ def _set_constant(module: types.ModuleType, mutant: Mutant) -> None:
     """Sets it, what the module makes of it further down, and the copies that other modules have imported."""
     space = vars(module)
     old = dict(space)
-    try:
-        exec(_compiled(module, mutant.code), space)
-    except Exception as exc:
-        raise Unimportable from exc
+    _do(module, mutant.code)
     changed = {name for name in old if old[name] is not space[name]}
     below = mutant.lines[-1][1]
     whole = cst.parse_module((ROOT / mutant.file).read_text())
@@ -80,13 +77,20 @@ def _set_constant(module: types.ModuleType, mutant: Mutant) -> None:
         if is_constant(statement, whole) and _line(mutant, code) > below:
             names = {one.value for one in m.findall(statement, m.Name())}
             if names & changed:
-                exec(_compiled(module, code), space)
+                _do(module, code)
                 changed = {name for name in old if old[name] is not space[name]}
     for other in list(sys.modules.values()):
         if getattr(other, "__name__", "").startswith("django_authsignal"):
             for name in changed:
                 if vars(other).get(name) is old[name]:
                     setattr(other, name, space[name])
+
+
+def _do(module: types.ModuleType, code: str) -> None:
+    try:
+        exec(_compiled(module, code), vars(module))
+    except Exception as exc:
+        raise Unimportable from exc
 
 
 def _line(mutant: Mutant, code: str) -> int:

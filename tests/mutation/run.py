@@ -28,8 +28,9 @@ from .served import Served
 
 RESULTS = ROOT / ".mutants"
 EMULATOR = "django_authsignal/emulator/"
-IN_PROCESS = ("admin", "client", "contrib", "enrolment", "flow", "people", "policies", "security", "testing", "unit")
-IN_PROCESS += ("webhooks",)
+IN_PROCESS = ["admin", "client", "contrib", "enrolment", "flow", "people", "policies", "security", "testing", "unit"]
+IN_PROCESS += ["webhooks"]
+CHUNK = 300  # tests that are measured before what is known of them is saved
 SLOW = 8  # seconds of the processor: a test that takes longer is left out, and named
 KILLED = ("killed", "slow")
 
@@ -111,12 +112,13 @@ class Run:
         files = [one for one in files if one.startswith(EMULATOR) is self.emulator]
         self.covering = Covering(RESULTS / ("emulator.json" if self.emulator else "package.json"), files)
         new = [name for name in self.items if name not in self.covering.tests]
-        if new:
-            self.say(f"measuring {len(new)} tests")
-            work = self._measure_served if self.emulator else self._measure_here
-            for found in apart(self.place, self._shares(new), lambda slot, part: work(slot, part, files)):
+        work = self._measure_served if self.emulator else self._measure_here
+        for begin in range(0, len(new), CHUNK):
+            self.say(f"measuring tests: {begin} of {len(new)}")
+            parts = self._shares(new[begin : begin + CHUNK])
+            for found in apart(self.place, parts, lambda slot, part: work(slot, part, files)):
                 self.covering.tests |= found
-        self.covering.save()
+            self.covering.save()
         self.known = []
         for name in self.items:
             about = self.covering.tests[name]
@@ -126,10 +128,8 @@ class Run:
                 self.say(f"left out, it {'is slow' if about['ok'] else 'fails here'}: {name}")
 
     def _shares(self, names: list[str]) -> list[list[str]]:
-        """By file, because a file's fixtures are made once."""
-        files = list(dict.fromkeys(name.partition("::")[0] for name in names))
-        parts = [set(files[slot :: self.options.processes]) for slot in range(self.options.processes)]
-        return [[name for name in names if name.partition("::")[0] in part] for part in parts]
+        size = -(-len(names) // self.options.processes)
+        return [names[begin : begin + size] for begin in range(0, len(names), size)]
 
     def _measure_here(self, slot: int, names: list[str], files: list[str]) -> dict[str, Any]:
         self._take_database(slot)
@@ -231,11 +231,13 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="so many mutants of each file, always the same")
     parser.add_argument("--only", type=int, nargs="*", help="the mutants with these numbers")
     parser.add_argument("--function", default="", help="the mutants of this function")
+    parser.add_argument("--tests", nargs="*", help="folders or files below tests/ (default: all that could notice)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 2)
     options = parser.parse_args()
     run = Run(options)
     arguments = ["-q", "--tb=short", "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-p", "no:xdist"]
-    arguments += [f"{ROOT}/tests/{name}" for name in (["emulator"] if run.emulator else IN_PROCESS)]
+    folders = options.tests or (["emulator"] if run.emulator else IN_PROCESS)
+    arguments += [f"{ROOT}/tests/{name}" for name in folders]
     return int(pytest.main(arguments, plugins=[run]))
 
 
