@@ -112,7 +112,7 @@ def reload(request: HttpRequest) -> None:
     session = getattr(request, "session", None)  # an API may have none
     if session is None:
         return
-    if session.session_key and not session.modified and hasattr(session, "_session_cache"):
+    if not session.modified and hasattr(session, "_session_cache"):
         del session._session_cache
 
 

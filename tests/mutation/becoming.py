@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import sys
 import types
 from typing import Any
@@ -20,12 +21,12 @@ class Unimportable(Exception):
 
 def apply(mutant: Mutant) -> None:
     """Changes the running code, wherever it was imported to. Raises Unimportable."""
-    module = sys.modules[mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")]
+    module = _module(mutant.file)
     if not mutant.name:
         _set_constant(module, mutant)
         return
     code = _function(module, mutant.code, mutant.name)
-    found = [one for one in _functions(str(ROOT / mutant.file)) if one.__code__.co_qualname == mutant.name]
+    found = [one for one in functions_of(mutant.file) if one.__code__.co_qualname == mutant.name]
     assert found, f"{mutant.name} is not there"
     if code.co_freevars != found[0].__code__.co_freevars:  # the only super() was left out
         code = _function(module, mutant.code + "        __class__\n", mutant.name)
@@ -41,9 +42,18 @@ def apply(mutant: Mutant) -> None:
             function.__defaults__, function.__kwdefaults__ = defaults.__defaults__, defaults.__kwdefaults__
 
 
-def _functions(path: str) -> list[types.FunctionType]:
-    """Every function of a file that is alive, also where a decorator hides it; what they remember is forgotten."""
-    alive = gc.get_objects()
+def _module(file: str) -> types.ModuleType:
+    return importlib.import_module(file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+
+
+@functools.cache
+def functions_of(file: str) -> list[types.FunctionType]:
+    """Every function of a file that is alive, also where a decorator hides it; what they remember is forgotten.
+
+    It looks at all that there is: ask once, before there is a process for each mutant.
+    """
+    _module(file)
+    alive, path = gc.get_objects(), str(ROOT / file)
     found = [one for one in alive if type(one) is types.FunctionType and one.__code__.co_filename == path]
     for one in alive:
         if type(one) is functools._lru_cache_wrapper and one.__wrapped__ in found:

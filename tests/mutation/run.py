@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import random
 import shutil
@@ -20,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from .becoming import Unimportable, apply
+from .becoming import Unimportable, apply, functions_of
 from .covering import Covering, Measured
 from .forks import apart, status_of
-from .mutants import ROOT, Mutant, mutants_of
+from .mutants import ROOT, Mutant, mutants_of, unchanged
 from .served import Served
 
 RESULTS = ROOT / ".mutants"
@@ -167,6 +168,8 @@ class Run:
         if options.sample and options.sample < len(mutants):
             mutants = random.Random(1).sample(mutants, options.sample)  # always the same
         began = time.monotonic()
+        control = apart(self.place, [[unchanged(file)]], self._judge_part)[0][f"{file}:0"]
+        assert control["outcome"] not in KILLED, f"without any change a test fails: {control['by']}"
         parts = [mutants[slot :: options.processes] for slot in range(options.processes)]
         found = {key: about for part in apart(self.place, parts, self._judge_part) for key, about in part.items()}
         alive = [one for one in mutants if found[one.id]["outcome"] not in KILLED]
@@ -187,10 +190,15 @@ class Run:
     def _judge_part(self, slot: int, mutants: list[Mutant]) -> dict[str, Any]:
         last_found: dict[str, dict[str, int]] = defaultdict(dict)  # of a function: when a test found a mutant
         found = {}
+        if not self.emulator:
+            functions_of(mutants[0].file)
+        gc.collect()
+        gc.freeze()  # what is never looked at again is never copied
         with self._served(slot) as served:
             for turn, mutant in enumerate(mutants):
                 names, finders = self.covering.of(mutant, self.known), last_found[mutant.name]
                 names.sort(key=lambda name: (-finders.get(name, -1), self.covering.tests[name]["seconds"]))
+                names = self._some(names)
                 with served.mutant(mutant) if served else contextlib.nullcontext():
                     outcome, finder = self._try(slot, mutant, names)
                 found[mutant.id] = {"outcome": outcome, "by": finder}
@@ -200,6 +208,14 @@ class Run:
                     alive = sum(one["outcome"] not in KILLED for one in found.values())
                     self.say(f"  {turn + 1} of {len(mutants)}, {alive} alive")
         return found
+
+    def _some(self, names: list[str]) -> list[str]:
+        """No more than `--most`: half of them the first, the others from anywhere, always the same."""
+        most = self.options.most
+        if not most or len(names) <= most:
+            return names
+        first, others = names[: most // 2], names[most // 2 :]
+        return first + random.Random(1).sample(others, most - most // 2)
 
     def _try(self, slot: int, mutant: Mutant, names: list[str]) -> tuple[str, str]:
         if not names:
@@ -231,6 +247,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="so many mutants of each file, always the same")
     parser.add_argument("--only", type=int, nargs="*", help="the mutants with these numbers")
     parser.add_argument("--function", default="", help="the mutants of this function")
+    parser.add_argument("--most", type=int, default=0, help="tests for each mutant at most: more may be alive then")
     parser.add_argument("--tests", nargs="*", help="folders or files below tests/ (default: all that could notice)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 2)
     options = parser.parse_args()

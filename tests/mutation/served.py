@@ -128,8 +128,9 @@ def _run(coroutine: Any) -> None:
     """Where the emulator would begin to serve: a process for each order does, from a database that is new."""
     from django.db import connections
 
-    from django_authsignal.emulator import webhooks
+    from django_authsignal.emulator import urls, webhooks
 
+    assert urls.urlpatterns  # with it, everything is imported
     webhooks.stop()
     connections.close_all()
     database, template = Path("authsignal-emulator.sqlite3"), Path("template")
