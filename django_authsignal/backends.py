@@ -129,22 +129,20 @@ def _password(credentials: Mapping[str, Any]) -> Sealed | None:
 @sensitive_variables()
 def _finishing(request: HttpRequest | None, token: Sealed) -> Steps[Finished]:
     """The steps that finish the sign-in this browser began; without one PermissionDenied, which ends authenticate()."""
-    if request is None or not hasattr(request, "session"):
+    challenge_id = _candidate(request, token) if request else None
+    if request is None or challenge_id is None:
         raise PermissionDenied
     if steps.in_transaction():
         raise ConfigurationError(
             "authenticate(authsignal_token=…) was called inside a transaction, where the call to Authsignal would hold "
             "its locks and a rollback take the ledger's word back. Put @transaction.non_atomic_requests on the view."
         )
-    challenge_id = _candidate(request, token)
-    if challenge_id is None:
-        raise PermissionDenied
     return flow.finish(request, challenge_id, token)
 
 
 def _proved(request: HttpRequest | None, finished: Finished) -> AbstractBaseUser:
     row = finished.row
-    if request is None or row is None or finished.user is None or not finished.ok or finished.already:
+    if request is None or row is None or finished.user is None:  # refused, or taken in before
         raise PermissionDenied  # and no other backend is asked
     # A sign-in that its own view finishes has rules there, which a token must not skip.
     if row.finish_in_view or not signin.allowed(request, finished.user, row.backend):

@@ -430,7 +430,7 @@ class Finished:
     row: Challenge | None = None
     return_to: str = ""
     already: bool = False  # it was finished before: the browser is only sent on
-    user: AbstractBaseUser | None = None
+    user: AbstractBaseUser | None = None  # whose proof this call took in; None when it took none in
     retry_after: float | None = None  # seconds after which it is worth trying again, where that is known
 
 

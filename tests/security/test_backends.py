@@ -1,5 +1,7 @@
 """The backend itself, called as other code calls it: what each colour hands on, and what a token alone is worth."""
 
+from base64 import b64encode
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import aauthenticate, authenticate
@@ -7,7 +9,7 @@ from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.cache import SessionStore
 
-from django_authsignal import session
+from django_authsignal import channel, session
 from django_authsignal.backends import AuthsignalBackend, AuthsignalBackendMixin
 from django_authsignal.decision import ActionBlocked, ChallengeRequired, Verdict
 from django_authsignal.models import Challenge, Status
@@ -68,6 +70,25 @@ def test_without_a_request_the_gate_was_not_asked(ada, authsignal, ask):
 def test_a_request_without_a_session_is_as_none(rf, ada, authsignal, ask):
     with pytest.raises(ChallengeRequired, match="Pass the request"):
         ask(rf.post("/login/"), username="ada", password=PASSWORD)
+
+
+def test_a_password_in_a_basic_header_needs_no_session(rf, ada, authsignal, ask):
+    """Nor does it count as confirmed in one, whoever the framework says it is."""
+    header = "Basic " + b64encode(f"ada:{PASSWORD}".encode()).decode()
+    request = rf.post("/api/", headers={"Authorization": header})
+    request.user = ada
+    assert begun(request, ask).verdict is Verdict.CHALLENGE
+
+
+def test_a_request_that_trades_a_password_for_a_token_needs_no_session(rf, ada, authsignal, ask):
+    request = rf.post("/api/")
+    channel.expect_sign_in(request)
+    assert begun(request, ask).verdict is Verdict.CHALLENGE
+
+
+def test_a_request_need_not_say_who_is_signed_in(request_, ada, authsignal, ask):
+    del request_.user
+    assert begun(request_, ask).verdict is Verdict.CHALLENGE
 
 
 def test_a_view_that_asks_by_itself_gets_the_user(request_, ada, authsignal, ask):
