@@ -4,6 +4,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib import admin
 from django.contrib.auth import aauthenticate, authenticate
 from django.core.checks import run_checks
 from django.db import connection
@@ -27,11 +28,13 @@ LOCKED = b"too many login attempts"
 @pytest.fixture(scope="module")
 def _tables(django_db_setup, django_db_blocker):
     """Its tables, without its migrations: they would leave permissions for the other tests."""
+    registered = dict(admin.site._registry)
     with django_db_blocker.unblock(), override_settings(INSTALLED_APPS=[*django_settings.INSTALLED_APPS, "axes"]):
         models = list(apps.get_app_config("axes").get_models())
         with connection.schema_editor() as editor:
             for model in models:
                 editor.create_model(model)
+    admin.site._registry = registered  # its admin pages registered themselves, for a site that has no such app
     yield
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
         for model in reversed(models):
