@@ -1,0 +1,356 @@
+"""The gate's pure parts as tables, and what is said of every proof that is none."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from django_authsignal import flow, session, signals, steps
+from django_authsignal.client.types import Tracked, Validated
+from django_authsignal.decision import Question
+from django_authsignal.models import Challenge, Kind, Status
+from django_authsignal.policy import get_policy
+from tests.conftest import newest
+
+pytestmark = [pytest.mark.django_db, pytest.mark.security]
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+# What track answered
+
+YES, NO, OTHERWISE = ("PASSKEY",), (), ("SMS",)
+# (state, enrolled by what, of methods that the policy accepts) -> the move of a step-up
+MOVES = {
+    ("ALLOW", YES, None): "on_allow",
+    ("ALLOW", OTHERWISE, None): "on_allow",
+    ("ALLOW", NO, None): "unenrolled",
+    ("ALLOW", YES, ("PASSKEY",)): "on_allow",
+    ("ALLOW", OTHERWISE, ("PASSKEY",)): "unenrolled",
+    ("CHALLENGE_REQUIRED", YES, None): "challenge",
+    ("CHALLENGE_REQUIRED", NO, None): "challenge",
+    ("CHALLENGE_REQUIRED", YES, ("PASSKEY",)): "challenge",
+    ("CHALLENGE_REQUIRED", OTHERWISE, ("PASSKEY",)): "unenrolled",
+    ("CHALLENGE_REQUIRED", NO, ("PASSKEY",)): "challenge",
+    ("REVIEW_REQUIRED", YES, None): "review",
+    ("REVIEW_REQUIRED", NO, None): "review",
+    ("REVIEW_REQUIRED", OTHERWISE, ("PASSKEY",)): "review",
+    ("BLOCK", YES, None): "deny",
+    ("CHALLENGE_SUCCEEDED", YES, None): "deny",
+    ("REVIEW_SUCCEEDED", YES, None): "deny",
+    ("SOMETHING_NEW", YES, None): "deny",
+}
+
+
+def move(kind, state, enrolled, methods, **changes):
+    policy = replace(get_policy("withdrawFunds"), methods=methods and frozenset(methods))
+    tracked = Tracked(state=state, is_enrolled=bool(enrolled), enrolled_verification_methods=enrolled)
+    return flow.move_of(Question(get_user_model()(), policy, kind), replace(tracked, **changes))
+
+
+@pytest.mark.parametrize("row", MOVES, ids=str)
+@pytest.mark.parametrize("kind", [Kind.STEP_UP, Kind.SIGN_IN])
+def test_a_question_follows_the_table(kind, row):
+    assert move(kind, *row) == MOVES[row]
+
+
+@pytest.mark.parametrize("row", MOVES, ids=str)
+def test_a_page_of_settings_lets_nobody_through_and_is_opened_instead(row):
+    expected = {"on_allow": "challenge", "unenrolled": "challenge"}.get(MOVES[row], MOVES[row])
+    assert move(Kind.SETTINGS, *row) == expected
+
+
+@pytest.mark.parametrize("row", MOVES, ids=str)
+def test_who_only_gave_a_name_is_challenged_or_denied(row):
+    challenged = MOVES[row] == "challenge" and row[1] == YES
+    assert move(Kind.PASSWORDLESS, *row) == ("challenge" if challenged else "deny")
+
+
+@pytest.mark.parametrize("known", [None, ("PASSKEY", "SMS")])
+def test_who_is_enrolled_by_methods_that_nobody_names_is_challenged(known):
+    assert move(Kind.STEP_UP, "ALLOW", known, ("PASSKEY",), is_enrolled=True) == "on_allow"
+
+
+@pytest.mark.parametrize("said", [None, "true", 1])
+def test_only_true_is_enrolled(said):
+    assert move(Kind.STEP_UP, "ALLOW", YES, None, is_enrolled=said) == "unenrolled"
+
+
+# What validate answered
+
+GOOD = {"is_valid": True, "state": "CHALLENGE_SUCCEEDED", "user_id": "u", "action": "withdrawFunds"}
+REFUSALS = [
+    ({}, ""),
+    ({"user_id": "other"}, "invalid"),
+    ({"user_id": None}, "invalid"),
+    ({"action": "other"}, "invalid"),
+    ({"idempotency_key": "other"}, "invalid"),
+    ({"is_valid": False, "state": None, "error": "Token is invalid."}, "invalid"),
+    ({"is_valid": False, "state": "CHALLENGE_FAILED"}, "failed"),
+    ({"is_valid": True, "state": "CHALLENGE_FAILED"}, "failed"),
+    ({"is_valid": False, "state": "CHALLENGE_FAILED", "user_id": "other"}, "invalid"),
+    ({"is_valid": False}, "not_completed"),
+    ({"is_valid": 1}, "not_completed"),
+    ({"is_valid": False, "error": "said with a state"}, "not_completed"),
+    ({"state": "ALLOW"}, "not_completed"),
+    ({"state": "CHALLENGE_REQUIRED"}, "not_completed"),
+    ({"state": None}, "not_completed"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSALS, ids=str)
+def test_only_what_names_this_challenge_and_succeeded_is_a_proof(changes, reason):
+    row = Challenge(authsignal_id="u", action="withdrawFunds")
+    validated = Validated(**{**GOOD, "idempotency_key": str(row.pk), **changes})
+    assert flow.refusal_of(row, validated) == reason
+
+
+@pytest.mark.parametrize(("method", "reason"), [("PASSKEY", ""), ("SMS", "method"), (None, "method")])
+def test_a_proof_by_a_method_that_was_not_asked_for_is_none(method, reason):
+    row = Challenge(authsignal_id="u", action="withdrawFunds", methods=["PASSKEY"])
+    validated = Validated(**GOOD, idempotency_key=str(row.pk), verification_method=method)
+    assert flow.refusal_of(row, validated) == reason
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(-100, -100), (0, 0), (60, 0), (60.1, 0), (10**6, 0), (None, 0)])
+def test_a_proof_is_never_younger_than_now(time_machine, seconds, counted):
+    time_machine.move_to(NOW, tick=False)
+    said = None if seconds is None else NOW + timedelta(seconds=seconds)
+    assert flow.proof_time(said) == NOW + timedelta(seconds=counted)
+
+
+# Who may begin
+
+STARTS = [("GET", {}), ("POST", {}), ("GET", {"Sec-Fetch-Mode": "navigate"}), ("GET", {"Purpose": "other"})]
+STARTS_NONE = [
+    *((method, {}) for method in ("HEAD", "OPTIONS", "TRACE")),
+    ("GET", {"Sec-Fetch-Mode": "no-cors"}),
+    ("POST", {"Sec-Fetch-Mode": "no-cors"}),
+    *(("GET", {name: "prefetch"}) for name in ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")),
+    ("GET", {"Sec-Purpose": "prefetch;prerender"}),
+    ("GET", {"Sec-Purpose": "Prefetch"}),
+    ("GET", {"X-Purpose": "preview"}),
+]
+
+
+@pytest.mark.parametrize(("method", "headers"), [*STARTS, *STARTS_NONE], ids=str)
+def test_only_what_a_person_waits_for_begins_a_challenge(rf, method, headers):
+    assert flow.may_start(rf.generic(method, "/", headers=headers)) == ((method, headers) in STARTS)
+
+
+# A proof is brought back
+
+
+@pytest.fixture
+def bring(rf):
+    """Has the gate take in a token, in a browser's session and with its cookies."""
+
+    def take_in(browser, row, token):
+        request = rf.get("/")
+        request.session, request.user = browser.session, get_user_model().objects.filter(username="ada").first()
+        request.COOKIES = {name: cookie.value for name, cookie in browser.cookies.items()}
+        request.open = lambda: [one.id for one in session.open_challenges(request)]
+        return request, steps.run(flow.finish(request, getattr(row, "pk", row), token))
+
+    return take_in
+
+
+@pytest.fixture
+def failures():
+    found = []
+
+    def note(sender, challenge, **about):
+        found.append(challenge.pk)
+
+    signals.challenge_failed.connect(note)
+    yield found
+    signals.challenge_failed.disconnect(note)
+
+
+@pytest.fixture
+def row(adas):
+    """A challenge of Ada's that waits."""
+    adas.get("/withdraw/")
+    return newest()
+
+
+def told(finished):
+    return finished.ok, finished.reason, finished.row, finished.already, finished.user
+
+
+def test_a_challenge_that_nobody_began_is_gone(adas, bring):
+    assert told(bring(adas, Challenge().pk, "token")[1]) == (False, "gone", None, False, None)
+
+
+def test_a_proof_is_taken_in_once_and_then_only_sent_on(adas, ada, row, bring, authsignal):
+    token = authsignal.complete(str(row.pk))
+    _, finished = bring(adas, row, token)
+    assert told(finished) == (True, "", row, False, ada)
+    assert finished.return_to == "/withdraw/"
+    _, again = bring(adas, row, token)
+    assert told(again) == (True, "", row, True, None)
+    assert again.return_to == ""
+
+
+def test_without_a_token_nothing_is_asked(adas, row, bring, authsignal):
+    before = len(authsignal.calls)
+    for token in (None, ""):
+        assert told(bring(adas, row, token)[1]) == (False, "missing_token", row, False, None)
+    assert len(authsignal.calls) == before
+
+
+def test_another_browser_is_refused_before_anything_is_asked(adas, new_browser, row, bring, authsignal):
+    before = len(authsignal.calls)
+    assert told(bring(new_browser(), row, "token")[1]) == (False, "foreign", row, False, None)
+    assert len(authsignal.calls) == before
+
+
+def test_another_tenant_is_refused_before_anything_is_asked(adas, row, bring, authsignal, configure):
+    configure(TENANT_ID=lambda request: "other" if request.COOKIES else "")
+    before = len(authsignal.calls)
+    assert told(bring(adas, row, "token")[1]) == (False, "wrong_tenant", row, False, None)
+    assert len(authsignal.calls) == before
+
+
+@pytest.mark.parametrize("status", [one for one in Status if one not in (Status.OPEN, Status.PROVED, Status.SPENT)])
+def test_what_is_closed_stays_closed(adas, row, bring, authsignal, status):
+    Challenge.objects.filter(pk=row.pk).update(status=status)
+    _, finished = bring(adas, row, authsignal.complete(str(row.pk)))
+    reason = "expired" if status == Status.EXPIRED else "gone"
+    assert told(finished) == (False, reason, row, False, None)
+    row.refresh_from_db()
+    assert row.status == status
+
+
+def test_what_waited_too_long_is_expired_forgotten_and_told_once(adas, row, bring, authsignal, failures):
+    Challenge.objects.filter(pk=row.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    for _ in range(2):
+        _, finished = bring(adas, row, authsignal.complete(str(row.pk)))
+        assert told(finished) == (False, "expired", row, False, None)
+    row.refresh_from_db()
+    assert (row.status, row.reason) == (Status.EXPIRED, "expired")
+    assert failures == [row.pk]
+
+
+def test_what_has_expired_here_is_no_longer_open_in_the_session(adas, row, bring):
+    Challenge.objects.filter(pk=row.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    request, _ = bring(adas, row, "token")
+    assert request.open() == []
+
+
+def test_a_failed_proof_closes_its_challenge_and_is_told_once(adas, row, bring, authsignal, failures):
+    token = authsignal.complete(str(row.pk), state="CHALLENGE_FAILED")
+    request, finished = bring(adas, row, token)
+    assert told(finished) == (False, "failed", row, False, None)
+    assert request.open() == []
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.state) == (Status.FAILED, "failed", "CHALLENGE_FAILED")
+    bring(adas, row, token)
+    assert failures == [row.pk]
+
+
+def test_what_is_not_completed_leaves_its_challenge_open_and_writes_why(adas, row, bring, authsignal, failures):
+    request, finished = bring(adas, row, authsignal.token(str(row.pk)))
+    assert told(finished) == (False, "not_completed", row, False, None)
+    assert request.open() == [str(row.pk)]
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.state) == (Status.OPEN, "not_completed", "CHALLENGE_REQUIRED")
+    assert failures == []
+
+
+def test_a_token_for_another_user_is_asked_about_for_this_ones_challenge(adas, row, bring, authsignal):
+    bring(adas, row, authsignal.complete(str(row.pk)))
+    assert authsignal.calls[-1].json["action"] == "withdrawFunds"
+    assert authsignal.calls[-1].json["userId"] == row.authsignal_id
+
+
+def test_an_outage_says_nothing_about_a_proof_and_whom_to_tell(adas, row, bring, authsignal):
+    heard = []
+
+    def note(sender, **about):
+        heard.append(about)
+
+    signals.authsignal_unreachable.connect(note)
+    authsignal.fail("503")
+    token = authsignal.complete(str(row.pk))
+    request, finished = bring(adas, row, token)
+    signals.authsignal_unreachable.disconnect(note)
+    assert told(finished) == (False, "unreachable", row, False, None)
+    assert [(one["request"], one["challenge"], one["user"]) for one in heard] == [(request, row, None)]
+    assert heard[0]["error"].status == 503
+    authsignal.fail(None)
+    assert bring(adas, row, token)[1].ok
+
+
+def test_an_outage_that_says_when_it_ends_is_worth_trying_again_then(adas, row, bring, authsignal):
+    send = authsignal.send
+
+    def wait(*args, **kwargs):
+        answer = send(*args, **kwargs)
+        answer.headers["Retry-After"] = "7"
+        return answer
+
+    authsignal.send = wait
+    authsignal.fail("429")
+    assert bring(adas, row, "token")[1].retry_after == 7
+    authsignal.send = send
+    authsignal.fail("timeout")
+    assert bring(adas, row, "token")[1].retry_after is None
+
+
+# An address is enrolled
+
+
+def address(request, user, action):
+    return {"email": user.email}
+
+
+@pytest.fixture
+def enrolling(authsignal, configure):
+    """The call that enrols an address fails in this way, and none before it."""
+    configure(TRACK_ATTRIBUTES=f"{__name__}.address", ACTIONS={"withdrawFunds": {"UNENROLLED": "email"}})
+    authsignal.unenrolled()
+    send = authsignal.send
+
+    def fails(kind):
+        def only_then(request, *args, **kwargs):
+            authsignal.fail(kind if request.url.endswith("/authenticators") else None)
+            return send(request, *args, **kwargs)
+
+        authsignal.send = only_then
+
+    return fails
+
+
+@pytest.mark.parametrize("colour", ["/", "/async/"])
+def test_an_outage_while_an_address_is_enrolled_lets_nobody_through(adas, enrolling, colour):
+    enrolling("refused")
+    assert adas.get(f"{colour}withdraw/").status_code == 503
+    rows = Challenge.objects.order_by("created_at")
+    assert [one.status for one in rows] == [Status.EXPIRED, Status.UNREACHABLE]
+    assert {(one.user_pk, one.action) for one in rows} == {(adas.user_pk, "withdrawFunds")}
+    assert rows[0].reason == "enrolled_by_email"
+
+
+def test_an_address_that_may_not_be_enrolled_lets_nobody_through(adas, enrolling):
+    enrolling("400")
+    assert adas.get("/withdraw/").status_code == 403
+    rows = Challenge.objects.order_by("created_at")
+    assert [(one.status, one.reason) for one in rows][1:] == [(Status.DENIED, "not_enrolled")]
+    assert rows[1].user_pk == adas.user_pk
+
+
+def test_who_stays_unenrolled_after_it_is_not_enrolled_again(adas, enrolling, authsignal):
+    enrolling(None)
+    send = authsignal.send
+
+    def forgets(request, *args, **kwargs):
+        authsignal._authenticators.clear()
+        return send(request, *args, **kwargs)
+
+    authsignal.send = forgets
+    assert adas.get("/withdraw/").status_code == 403
+    operations = [call.operation for call in authsignal.calls]
+    assert operations == ["track", "enroll_verified_authenticator", "track"]
