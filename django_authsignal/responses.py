@@ -268,7 +268,7 @@ def retry_after(response: Answer, seconds: float | None) -> Answer:
 
 def _sign_in_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     response = redirect_to_login(decision.return_to or "/")
-    return protect(request, response, referrer="same-origin")
+    return protect(request, response)
 
 
 def _not_started(request: HttpRequest, decision: Decision) -> HttpResponse:

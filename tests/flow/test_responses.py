@@ -10,9 +10,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import BadRequest
 from django.test.signals import template_rendered
 
-from django_authsignal import responses
+from django_authsignal import browser, channel, responses
 from django_authsignal.client import RateLimited, Unreachable
 from django_authsignal.decision import Decision, Verdict
+from django_authsignal.policy import words
 
 ID = UUID(int=1)
 HERE = f"/authsignal/challenges/{ID}/"
@@ -105,7 +106,16 @@ def test_no_answer_is_stored_or_framed_or_tells_where_it_was(asks, verdict, head
     assert answer["Referrer-Policy"] == (
         "no-referrer" if answer.status_code in (302, 303) and verdict != Verdict.SIGN_IN else "same-origin"
     )
-    assert "Cookie" in answer["Vary"]
+    assert "Cookie" in answer["Vary"].split(", ")
+
+
+def test_an_answer_of_ours_sets_the_binding_cookie_and_no_session_of_before(asks):
+    request = asks()
+    request.COOKIES["sessionid"] = "one that another tab has renewed"
+    browser.ensure(request)
+    answer = responses.respond(request, decision(Verdict.DENY))
+    assert "authsignal_browser" in answer.cookies
+    assert "sessionid" not in request.COOKIES
 
 
 def test_an_answer_that_may_be_framed_stays_so(asks):
@@ -139,7 +149,7 @@ def test_a_program_is_told_what_is_asked(asks, verdict):
     assert (body["type"], body["status"], body["code"]) == ("about:blank", status, code)
     assert (body["action"], body["label"]) == ("withdrawFunds", "Withdraw")
     assert body["title"]
-    assert ("WWW-Authenticate" in answer) == (status == 401)
+    assert answer.headers.get("WWW-Authenticate") == (responses.STEP_UP_HEADER if status == 401 else None)
     opened = {"challengeId": str(ID), "url": HOSTED, "token": "t", "expiresAt": EXPIRES.isoformat()}
     assert opened.items() <= body.items() or verdict not in (Verdict.CHALLENGE, Verdict.REVIEW)
     assert not opened.keys() & body.keys() or verdict in (Verdict.CHALLENGE, Verdict.REVIEW)
@@ -150,6 +160,18 @@ def test_a_program_is_told_what_is_asked(asks, verdict):
 def test_a_program_is_told_nothing_of_what_there_is_not():
     body = responses.problem_body(Decision(Verdict.REVIEW, "", challenge_id=ID))
     assert body.keys() == {"type", "title", "status", "code", "challengeId"}
+    assert "challengeId" not in responses.problem_body(decision(Verdict.DENY, challenge_id=ID))
+    assert "url" not in responses.problem_body(decision(Verdict.CHALLENGE, challenge_id=None))
+
+
+@pytest.mark.parametrize("verdict", PROBLEMS)
+def test_a_client_of_an_api_is_told_as_a_program_whatever_it_accepts(asks, verdict):
+    request = asks(PAGE, "POST")
+    channel.set_credential(request, "its token")
+    answer = responses.respond(request, decision(verdict))
+    assert (answer.status_code, answer["Content-Type"]) == (PROBLEMS[verdict][0], "application/problem+json")
+    assert json.loads(answer.content)["code"] == PROBLEMS[verdict][1]
+    assert responses.invalid_request(request, BadRequest("No."))["Content-Type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +240,10 @@ def test_htmx_stays_where_nothing_can_be_proved(asks, verdict):
     assert "HX-Redirect" not in responses.respond(asks(HTMX), decision(verdict, challenge_id=ID))
 
 
+def test_htmx_stays_where_there_is_no_page_to_go_to(asks):
+    assert "HX-Redirect" not in responses.respond(asks(HTMX), decision(Verdict.CHALLENGE, challenge_id=None))
+
+
 def test_htmx_stays_where_our_script_opens_a_dialog(asks):
     headers = {**HTMX, "Authsignal-Step-Up": "1"}
     assert "HX-Redirect" not in responses.respond(asks(headers), decision(Verdict.CHALLENGE))
@@ -251,7 +277,52 @@ def test_a_form_waits_where_it_is(asks, shown, framed):
     assert (told["label"], told["action"], told["reason"]) == ("Withdraw", "withdrawFunds", "r")
     assert (told["return_to"], told["expires_at"]) == ("/withdraw/?page=1", EXPIRES)
     assert told["leave_url"] == "/"  # not the page that would ask again at once
-    assert len(told["values"]) == len(told["changed"]) == 1
+    assert told["values"] == [(words("amount"), "5")]
+    assert told["changed"] == [words("payee_name")]
+    assert [(one.name, one.value) for one in told["kept"].fields] == [("a", "1")]
+
+
+def test_a_page_has_a_way_on_and_names_of_nothing(asks, shown):
+    assert responses.page(asks(), "failed", {"reason": "gone"}).status_code == 200
+    assert (shown[0][1]["label"], shown[0][1]["action"], shown[0][1]["return_to"]) == ("", "", "")
+    assert shown[0][1]["home"] == "/"
+    responses.page(asks(match=SimpleNamespace(app_name="admin", namespace="admin")), "failed", {})
+    assert shown[1][1]["home"] == "/admin/"
+
+
+def test_what_the_view_does_not_list_is_entered_again(asks, shown):
+    asked = decision(Verdict.CHALLENGE, resend=["b"])
+    responses.respond(asks(method="POST", data={"a": "1", "b": "2"}), asked)
+    assert [one.name for one in shown[0][1]["kept"].again] == ["a"]
+
+
+def test_not_now_leads_away_from_a_page_without_a_query_as_well(asks, shown):
+    responses.respond(asks(method="POST"), decision(Verdict.CHALLENGE, return_to="/withdraw/"))
+    assert shown[0][1]["leave_url"] == "/"
+
+
+UNSENDABLE = [
+    (Verdict.CHALLENGE, 403, "again"),
+    (Verdict.REVIEW, 303, None),
+    (Verdict.UNREACHABLE, 503, "unreachable"),
+    (Verdict.TOO_MANY, 429, "failed"),
+]
+
+
+@pytest.mark.parametrize(("verdict", "status", "name"), UNSENDABLE)
+def test_a_form_that_cannot_be_sent_again_the_same_is_not_kept(asks, shown, verdict, status, name):
+    fields = {f"field{number}": "1" for number in range(9)}
+    assert responses.respond(asks(method="POST", data=fields), decision(verdict)).status_code != 303
+    shown.clear()
+    answer = responses.respond(asks(method="POST", data=fields), decision(verdict, resend=[]))
+    assert answer.status_code == status
+    assert [one[0] for one in shown] == ([name] if name else [])
+    if verdict is Verdict.REVIEW:
+        assert answer["Location"] == HERE
+    if verdict is Verdict.CHALLENGE:
+        told = shown[0][1]
+        assert (told["url"], told["leave_url"], told["label"], told["state"]) == (HERE, "/", "Withdraw", "challenge")
+        assert told["refused"]
 
 
 def test_not_now_leads_back_to_another_page(asks, shown):
@@ -323,6 +394,10 @@ def test_what_a_developer_must_mend_is_said_to_developers(asks, shown, settings,
     assert hints == [responses.DEVELOPER_HINTS["refused"] if debug else "", "", "start the emulator"]
 
 
+def test_a_developer_is_told_of_these_reasons():
+    assert responses.DEVELOPER_HINTS.keys() == {"allow_is_no_proof", "refused", "foreign_page", "not_enrolled"}
+
+
 def test_a_call_without_an_answer_is_told_on_a_page(asks, shown):
     errors = [Unreachable("gone", operation="track"), RateLimited("much", operation="track", retry_after=7)]
     answers = [responses.unanswered(asks(), one, retry_url="/again/") for one in errors]
@@ -359,7 +434,15 @@ def test_what_was_allowed_comes_again_as_it_was(asks, method, status):
 
 
 def test_without_cookies_nothing_comes_again(asks):
-    assert responses.respond(asks(), decision(Verdict.REPEAT)).status_code == 401
+    answer = responses.respond(asks(), decision(Verdict.REPEAT))
+    assert answer.status_code == 401
+    assert "action" not in json.loads(answer.content)
+
+
+def test_a_client_of_an_api_has_no_cookies_and_comes_again(asks):
+    request = asks(method="POST")
+    channel.set_credential(request, "its token")
+    assert responses.respond(request, decision(Verdict.REPEAT)).status_code == 307
 
 
 # Where to go instead
@@ -376,6 +459,7 @@ def test_without_cookies_nothing_comes_again(asks):
 def test_the_sign_in_page_is_the_sites_own(settings, url, next_page, expected):
     settings.LOGIN_URL = url
     assert responses.sign_in_url(next_page) == expected
+    assert responses.sign_in_url() == responses.sign_in_url("")
 
 
 def test_the_sign_in_page_is_known_by_its_path(asks, settings):
@@ -454,5 +538,19 @@ def test_what_a_browser_asks_about_first_is_not_checked(forged):
     assert forged(CROSS, "PUT") is None
 
 
-def test_a_credential_that_no_browser_adds_is_not_checked(forged):
-    assert forged({**CROSS, "Authorization": "Basic YTpi"}) == 403
+@pytest.mark.parametrize(("header", "status"), [("Bearer token", None), ("Basic YTpi", 403)])
+def test_a_credential_that_no_browser_adds_is_not_checked(asks, header, status):
+    request = asks({**PAGE, "Authorization": header}, "POST")
+    channel.set_credential(request, header)
+    answer = responses.refuse_forged(request)
+    assert (answer and answer.status_code) == status
+
+
+def test_what_passes_djangos_own_check_is_answered(asks):
+    token = "a" * 32
+    request = asks({**PAGE, "X-CSRFToken": token}, "POST")
+    request.COOKIES["csrftoken"] = token
+    request.csrf_processing_done = True  # as a middleware leaves it that left this view alone
+    assert responses.refuse_forged(request) is None
+    request.COOKIES["csrftoken"] = "b" * 32
+    assert responses.refuse_forged(request).status_code == 403

@@ -77,6 +77,7 @@ def _operands(node: cst.BooleanOperation) -> Iterable[cst.CSTNode]:
         yield kept.with_changes(lpar=[*node.lpar, *kept.lpar], rpar=[*kept.rpar, *node.rpar])
 
 
+_TYPE = m.Subscript() | m.Call(func=m.Name("TypeVar"))
 _CALL = m.Call() | m.Await(m.Call()) | m.Yield()
 _LEFT_OUT = m.SimpleStatementLine(body=[m.Expr(_CALL) | m.Raise()])
 
@@ -172,7 +173,7 @@ def _holds(node: cst.CSTNode, parents: Any) -> bool:
 def is_constant(node: cst.CSTNode, parent: cst.CSTNode) -> bool:
     if not isinstance(parent, cst.Module) or not m.matches(node, m.SimpleStatementLine()):
         return False
-    if not isinstance(node.body[0], cst.Assign | cst.AnnAssign):
+    if not isinstance(node.body[0], cst.Assign | cst.AnnAssign) or m.matches(node.body[0].value, _TYPE):
         return False
     return "logger" not in _code(node, None).partition("=")[0]
 
