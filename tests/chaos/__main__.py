@@ -87,6 +87,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=20, help="of each race")
     parser.add_argument("--at-once", type=int, default=100, help="requests of a race")
     parser.add_argument("--kills", type=int, default=200, help="on each database, half of them under ATOMIC_REQUESTS")
+    parser.add_argument("--deaths", type=int, help="at so many points by chance, not at each")
     parser.add_argument("--strikes", type=int, default=5, help="how often a database crashes, and Redis is emptied")
     parser.add_argument("--minutes", type=float, default=30, help="of the soak")
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=list(DATABASES))

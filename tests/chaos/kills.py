@@ -39,7 +39,7 @@ def die(site: Site, *, deaths: int | None = None) -> Outcome:
         for number in range(1, most + 1)
         if step not in ("make", "form", "who", "page", "refusal")
     ]
-    chosen = places if deaths is None else random.sample(places, deaths)
+    chosen = places if deaths is None else random.sample(places, min(deaths, len(places)))
 
     def each(person: Person) -> None:
         for step, number in [place[1:] for place in chosen if place[0] is person]:

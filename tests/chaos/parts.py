@@ -72,7 +72,7 @@ class Run:
         yield _told("kills", lambda: kill(site, kills=self.options.kills // 2, people=8))
 
     def points(self, site: Site, server: Server | None) -> Iterator[Any]:
-        yield _told("points", lambda: die(site))
+        yield _told("points", lambda: die(site, deaths=self.options.deaths))
 
     def outages(self, site: Site, server: Server | None) -> Iterator[Any]:
         if server is not None:
