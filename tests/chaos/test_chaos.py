@@ -1,8 +1,7 @@
 """Races and crashes with real workers, in short; `make chaos` runs the long form."""
 
-import os
-
 import pytest
+from django.conf import settings
 
 from django_authsignal.testing import emulator as emulators
 from tests.chaos.kills import die, kill
@@ -23,8 +22,9 @@ def emulator(tmp_path_factory):
 def site(tmp_path_factory, emulator):
     """On the suite's database and cache, with ATOMIC_REQUESTS, where more can go wrong."""
     folder = tmp_path_factory.mktemp("site")
+    # The cache of this very process of the suite: the others empty theirs before each test.
     with new_database(KIND, folder) as url:
-        running = Site(folder, emulator, url, os.environ.get("CACHE_URL", ""), atomic=True).start()
+        running = Site(folder, emulator, url, settings.CACHE_URL, atomic=True).start()
         yield running
         running.forget()
         running.stop()
