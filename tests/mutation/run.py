@@ -192,7 +192,8 @@ class Run:
             control = apart(self.place, [[unchanged(file)]], self._judge_part)[0][f"{file}:0"]
             if control["outcome"] not in KILLED:
                 return
-            self.say(f"left out, it fails without any change: {control['by']}")
+            why = (self.place / "test-0.why").read_text()
+            self.say(f"left out, it fails without any change: {control['by']}: {why}")
             self.known.remove(control["by"])
         raise SystemExit("Too many tests fail without any change.")
 
@@ -235,6 +236,8 @@ class Run:
         status = status_of(lambda: self._be(slot, mutant, names, note), seconds)
         if status is None:
             return "slow", note.read_text()
+        if status and self.options.only:
+            self.say(f"{mutant.id}: {note.with_suffix('.why').read_text()}")
         return ("killed", note.read_text()) if status else (f"alive after {len(names)} tests", "")
 
     def _be(self, slot: int, mutant: Mutant, names: list[str], note: Path) -> None:
@@ -247,6 +250,7 @@ class Run:
         for name, following in zip(names, [*names, None][1:], strict=True):
             note.write_text(name)
             if not self._passes(name, following):
+                note.with_suffix(".why").write_text(self.failure)
                 os._exit(1)
 
 

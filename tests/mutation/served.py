@@ -73,6 +73,7 @@ class Served:
     def mutant(self, mutant: Mutant) -> Iterator[None]:
         """Meanwhile the emulator is this mutant, with a new database."""
         self.clock_file.write_text("0")
+        (self.directory / "stderr").write_text("")  # what an earlier one complained of is not held against this one
         self._order(mutant=asdict(mutant))
         self._until("Ready")
         yield
@@ -132,6 +133,7 @@ def _run(coroutine: Any) -> None:
 
     assert urls.urlpatterns  # with it, everything is imported
     webhooks.stop()
+    _forget_keys()
     connections.close_all()
     database, template = Path("authsignal-emulator.sqlite3"), Path("template")
     shutil.copyfile(database, template)
@@ -176,15 +178,29 @@ def _take_webhooks() -> None:
     webhooks.start()
 
 
+def _forget_keys() -> None:
+    """They were made at the start, before any test: who breaks how would go unnoticed."""
+    from django_authsignal.emulator import tokens
+    from django_authsignal.emulator.models import SigningKey
+
+    SigningKey.objects.all().delete()
+    tokens.key.cache_clear()
+
+
 def _measure(files: list[str], coroutine: Any) -> None:
     from django.core.signals import request_started
 
     from .covering import Measured
 
-    measured, name = Measured(files), Path("test")
+    measured, name, last = Measured(files), Path("test"), ""
 
     def switch(**_: Any) -> None:
-        measured.switch(name.read_text())
+        nonlocal last
+        test = name.read_text()
+        measured.switch(test)
+        if test != last:
+            last = test
+            _forget_keys()
 
     request_started.connect(switch)
     with contextlib.suppress(BaseException):
