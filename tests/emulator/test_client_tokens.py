@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import sqlite3
 import time
 from typing import Any
 
@@ -18,6 +20,14 @@ TOTP = "user-authenticators/totp"
 
 def _part(data: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(data).encode()).rstrip(b"=").decode()
+
+
+def signed(emulator: Emulator, claims: dict[str, Any], purpose: str = "token") -> str:
+    """The claims, signed by a key of the emulator, as only a mistake of its own could."""
+    with contextlib.closing(sqlite3.connect(emulator.clock_file.parent / "authsignal-emulator.sqlite3")) as database:
+        query = "SELECT private_key FROM authsignal_emulator_signingkey WHERE purpose = ?"
+        (key,) = database.execute(query, (purpose,)).fetchone()
+    return jwt.encode(claims, key, algorithm={"token": "ES256", "session": "RS256"}[purpose])
 
 
 def test_a_token_has_the_claims_that_sdks_read(emulator: Emulator, user: str) -> None:
@@ -42,6 +52,50 @@ def test_a_token_expires_after_ten_minutes(emulator: Emulator, user: str) -> Non
     answer = emulator.client("POST", "init", token, {})
     assert (answer.status_code, answer.json()["errorCode"]) == (401, "expired_token")
     assert emulator.validate(token) == {"isValid": False, "error": "Token is expired."}
+
+
+def test_a_token_says_this_and_nothing_else(emulator: Emulator, user: str) -> None:
+    before = int(time.time() + float(emulator.clock_file.read_text()))
+    token = emulator.track(user, "signIn")["token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert set(jwt.get_unverified_header(token)) == {"alg", "typ", "kid"}
+    assert (claims["aud"], claims["iss"]) == ("emulator", "authsignal-emulator")
+    assert set(claims) == {"sub", "iat", "exp", "aud", "iss", "scope", "other", "emulator"}
+    assert set(claims["other"]) == {"tenantId", "publishableKey", "userId", "actionCode", "idempotencyKey"}
+    assert set(claims["emulator"]) == {"user", "action", "verified"}
+    assert claims["emulator"]["verified"] == ""
+    assert before <= claims["iat"] <= before + 60
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({}, None),
+        ({"iat": 4_000_000_000}, None),  # the clock that made it may have gone ahead
+        ({"exp": 1}, "expired_token"),
+        ({"exp": None}, "unauthorized"),
+        ({"iat": None}, "unauthorized"),
+        ({"sub": None}, "unauthorized"),
+        ({"aud": None}, "unauthorized"),
+        ({"iss": None}, "unauthorized"),
+        ({"aud": "another"}, "unauthorized"),
+        ({"iss": "another"}, "unauthorized"),
+    ],
+)
+def test_a_signature_alone_makes_no_token(
+    emulator: Emulator, user: str, changed: dict[str, Any], error: str | None
+) -> None:
+    claims = jwt.decode(emulator.track(user, "signIn")["token"], options={"verify_signature": False})
+    left = {name: value for name, value in {**claims, **changed}.items() if value is not None}
+    answer = emulator.client("POST", "init", signed(emulator, left), {})
+    assert answer.json().get("errorCode") == error
+
+
+def test_the_key_of_sessions_signs_no_client_token(emulator: Emulator, user: str) -> None:
+    requests.get(f"{emulator.api}/client/public/emulator/.well-known/jwks", timeout=9)  # makes it
+    claims = jwt.decode(emulator.track(user, "signIn")["token"], options={"verify_signature": False})
+    answer = emulator.client("POST", "init", signed(emulator, claims, "session"), {})
+    assert (answer.status_code, answer.json()["errorCode"]) == (401, "unauthorized")
 
 
 @pytest.mark.parametrize("path", ["token", "init"])

@@ -10,6 +10,7 @@ from html import unescape
 from typing import Any
 from urllib.parse import parse_qs
 
+import jwt
 import pytest
 import requests
 
@@ -199,6 +200,19 @@ def test_a_pairing_is_good_for_nothing_else(
         method, f"{emulator.api}/{path}", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=10
     )
     assert (answer.status_code, answer.json()["errorCode"]) == (401, "unauthorized")
+
+
+def test_a_pairing_says_no_more_than_its_picture_can_hold(
+    emulator: Emulator, user: str, pages: Callable[..., Pages]
+) -> None:
+    visitor = pages()
+    shown = visitor.get("add/push/")
+    whole = jwt.decode(visitor.token, options={"verify_signature": False})
+    claims = jwt.decode(link_of(shown)["token"], options={"verify_signature": False})
+    assert set(claims) == {"sub", "iat", "exp", "aud", "iss", "scope", "emulator"}
+    assert (claims["sub"], claims["exp"], claims["scope"]) == (user, whole["exp"], "")
+    pairing = {"pairs": "PUSH", "device": field(shown, "pairing")}
+    assert claims["emulator"] == {**whole["emulator"], "verified": "", **pairing}
 
 
 def test_a_pairing_opens_no_page_and_is_no_proof(emulator: Emulator, pages: Callable[..., Pages]) -> None:

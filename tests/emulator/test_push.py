@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import requests
 
 from .conftest import Emulator
 from .phone import Phone, challenged, phone_of, refused
+from .receiver import receiving
 
 PENDING = {"isVerified": False, "isConsumed": False}
 OVER = {"isVerified": False, "isConsumed": True}
@@ -21,6 +24,15 @@ def ask(emulator: Emulator, token: str, action: str, **body: Any) -> Any:
 
 def poll(emulator: Emulator, token: str, challenge_id: str) -> Any:
     return emulator.call("verify/push", token, {"challengeId": challenge_id})
+
+
+@contextmanager
+def told(emulator: Emulator, url: str) -> Iterator[None]:
+    """Meanwhile a receiver is asked before a push is sent."""
+    hook = {"url": url, "types": ["push.created"], "isSynchronous": True}
+    made = emulator.post("management/webhooks", hook)["webhookId"]
+    yield
+    emulator.server("DELETE", f"management/webhooks/{made}")
 
 
 @pytest.fixture
@@ -228,3 +240,134 @@ def test_a_removed_phone_takes_its_answer_along(emulator: Emulator, user: str, p
     phone.answer(challenge)
     phone.remove()
     assert refused(emulator.client("POST", "verify/push", token, {"challengeId": challenge})) == "invalid_request"
+
+
+def test_a_receiver_is_told_of_a_push(emulator: Emulator, user: str, phone: Phone) -> None:
+    seen = {"ipAddress": "198.51.100.7", "userAgent": "Browser/1", "locale": "mi", "idempotencyKey": "k"}
+    action, token = challenged(emulator, user, **seen)
+    with receiving() as receiver, told(emulator, receiver.url):
+        asked = ask(emulator, token, action)
+        (got,) = receiver.of("push.created", user)
+    expected = {**seen, "userId": user, "actionCode": action, "verificationMethod": "PUSH"}
+    assert got.json["data"] == {**expected, "challengeId": asked["challengeId"]}
+
+
+def test_a_push_that_was_not_sent_is_not_answered(emulator: Emulator, user: str, phone: Phone) -> None:
+    action, token = challenged(emulator, user)
+    with receiving() as receiver, told(emulator, receiver.url):
+        receiver.answers = [500]
+        assert refused(emulator.client("POST", "challenge/push", token, {"action": action})) == "webhook_failed"
+        (got,) = receiver.of("push.created", user)
+    assert "challengeId" not in phone.waiting().json()
+    assert refused(phone.answer(got.json["data"]["challengeId"])) == "invalid_request"
+
+
+def test_the_message_names_the_action_and_goes_to_the_user(emulator: Emulator, user: str) -> None:
+    long = user + "x" * 320
+    phone_of(emulator, long, "push")
+    action, token = challenged(emulator, long)
+    ask(emulator, token, action)
+    (message,) = requests.get(f"{emulator.url}/inbox.json", {"to": long[:320]}, timeout=9).json()
+    assert message["body"] == f"Somebody asks for {action}. Open your phone to approve or reject it."
+
+
+@pytest.mark.parametrize("named", ["x", "somebody else's", "an app's"])
+def test_a_phone_that_the_user_does_not_have_is_not_asked(
+    emulator: Emulator, user: str, phone: Phone, named: str
+) -> None:
+    if named == "somebody else's":
+        named = phone_of(emulator, f"{user}-other", "push").look_up().json()["userAuthenticatorId"]
+    elif named == "an app's":
+        named = phone_of(emulator, user, "qr-code").look_up().json()["userAuthenticatorId"]
+    action, token = challenged(emulator, user)
+    body = {"action": action, "userAuthenticatorId": named}
+    answer = emulator.client("POST", "challenge/push", token, body)
+    assert answer.status_code == 400
+    assert answer.json()["errorDescription"] == "The user has no such PUSH authenticator."
+    assert "challengeId" not in phone.waiting().json()
+
+
+def test_a_phone_is_shown_the_newest_of_two_actions_and_answers_both(
+    emulator: Emulator, user: str, phone: Phone
+) -> None:
+    asked = []
+    for _ in range(2):
+        action, token = challenged(emulator, user)
+        asked.append((token, ask(emulator, token, action)["challengeId"]))
+    assert phone.waiting().json()["challengeId"] == asked[1][1]
+    for token, challenge in asked:
+        assert phone.answer(challenge).status_code == 200
+        assert poll(emulator, token, challenge)["isVerified"]
+
+
+def test_the_newest_phone_is_named_first(emulator: Emulator, user: str, phone: Phone) -> None:
+    phones = [phone_of(emulator, user, "push"), phone]
+    action, token = challenged(emulator, user)
+    named = [one["userAuthenticatorId"] for one in ask(emulator, token, action)["deliveryResults"]]
+    assert named == [one.look_up().json()["userAuthenticatorId"] for one in phones]
+
+
+def test_an_approved_push_outlives_a_newer_question(emulator: Emulator, user: str, phone: Phone) -> None:
+    action, token = challenged(emulator, user)
+    approved = ask(emulator, token, action)["challengeId"]
+    phone.answer(approved)
+    ask(emulator, token, action)
+    assert "accessToken" in poll(emulator, token, approved)
+
+
+@pytest.mark.parametrize("kind", ["x", "of a push token", "of a QR code"])
+def test_what_is_no_question_to_a_phone_is_not_collected(
+    emulator: Emulator, user: str, phone: Phone, kind: str
+) -> None:
+    action, token = challenged(emulator, user)
+    challenge = kind
+    if kind == "of a push token":
+        challenge = phone.ask("POST", "/sign", params={"publicKey": phone.public_key}).json()["challengeId"]
+    elif kind == "of a QR code":
+        challenge = emulator.call("challenge/qr-code", token, {"action": action})["challengeId"]
+    assert refused(emulator.client("POST", "verify/push", token, {"challengeId": challenge})) == "invalid_request"
+
+
+# A new push token.
+
+
+def change(phone: Phone, **more: Any) -> requests.Response:
+    question = phone.ask("POST", "/sign", params={"publicKey": phone.public_key}).json()
+    assert set(question) == {"challengeId", "message"}
+    signed = {"challengeId": question["challengeId"], "publicKey": phone.public_key}
+    return phone.ask("PATCH", "", json={**signed, "signature": phone.sign(question["message"]), **more})
+
+
+def test_a_phone_that_sends_no_push_token_keeps_it(emulator: Emulator, user: str, phone: Phone) -> None:
+    assert "pushToken" not in change(phone).json()
+    assert change(phone, pushToken="first").json()["pushToken"] == "first"
+    kept = change(phone).json()
+    assert (kept["pushToken"], kept["userId"]) == ("first", user)
+    assert set(kept) == {"userAuthenticatorId", "userId", "lastVerifiedAt", "pushToken"}
+    assert "pushToken" not in change(phone, pushToken="").json()
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"pushToken": "x" * 4096}, 200),
+        ({"pushToken": "x" * 4097}, 400),
+        ({"pushToken": 1}, 400),
+        ({"resetExpiry": False}, 200),
+        ({"resetExpiry": "yes"}, 400),
+        ({"challengeId": "x"}, 400),
+        ({"challengeId": None}, 400),
+    ],
+)
+def test_what_is_no_push_token_is_refused(phone: Phone, given: dict[str, Any], status: int) -> None:
+    assert change(phone, **given).status_code == status
+
+
+def test_a_question_about_a_push_token_waits_five_minutes(emulator: Emulator, phone: Phone) -> None:
+    question = phone.ask("POST", "/sign", params={"publicKey": phone.public_key}).json()
+    emulator.advance(280)
+    body = {"challengeId": question["challengeId"], "publicKey": phone.public_key}
+    body["signature"] = phone.sign(question["message"])
+    assert phone.ask("PATCH", "", json=body).status_code == 200
+    emulator.advance(5)
+    assert change(phone).json()["lastVerifiedAt"] > phone.look_up().json()["verifiedAt"]

@@ -176,6 +176,16 @@ def test_no_private_key_is_published(emulator: Emulator) -> None:
     assert not {"d", "p", "q", "dp", "dq", "qi"} & {name for key in response.json()["keys"] for name in key}
 
 
+def test_the_keys_are_published_as_standards_name_them(emulator: Emulator) -> None:
+    token, session = jwks(emulator).json()["keys"]
+    assert set(token) == {"kty", "crv", "x", "y", "kid", "alg", "use"}
+    assert (token["kty"], token["crv"], token["alg"]) == ("EC", "P-256", "ES256")
+    assert set(session) == {"kty", "n", "e", "kid", "alg", "use"}
+    assert (session["kty"], session["e"], session["alg"]) == ("RSA", "AQAB", "RS256")
+    assert jwt.PyJWK(session).key.key_size == 2048
+    assert len({uuid.UUID(token["kid"]), uuid.UUID(session["kid"])}) == 2
+
+
 def test_another_tenants_keys_are_not_found(emulator: Emulator) -> None:
     assert jwks(emulator, "other").status_code == 404
 

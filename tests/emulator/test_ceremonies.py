@@ -1,0 +1,239 @@
+"""What a passkey is asked for, to the letter, and which challenge it may answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .authenticator import SoftwareAuthenticator, decode, encode
+from .conftest import Emulator, enrol_passkey
+from .test_passkeys import OPTIONS, REGISTRATION, challenged, prove
+
+PASSKEY = "user-authenticators/passkey"
+UNKNOWN = "00000000-0000-0000-0000-000000000001"
+
+
+@pytest.fixture
+def enrolled(emulator: Emulator, user: str, passkey: SoftwareAuthenticator) -> SoftwareAuthenticator:
+    token = emulator.track(user, emulator.configure("ALLOW"), username=f"{user}@x.example")["token"]
+    assert enrol_passkey(emulator, token, passkey)["isVerified"]
+    return passkey
+
+
+def refused(emulator: Emulator, path: str, token: str, body: Any) -> Any:
+    answer = emulator.client("POST", path, token, body)
+    assert answer.status_code in (400, 403), answer.text
+    return answer.json()["errorCode"]
+
+
+# Registration.
+
+
+def test_a_registration_asks_for_this_and_nothing_else(emulator: Emulator, user: str) -> None:
+    options = emulator.call(REGISTRATION, emulator.track(user, "signIn")["token"], {})["options"]
+    assert len(decode(options.pop("challenge"))) == 32
+    assert len(decode(options["user"].pop("id"))) == 16
+    algorithms = [one["alg"] for one in options.pop("pubKeyCredParams")]
+    assert algorithms == [-8, -7, -257]
+    assert options == {
+        "rp": {"name": "Authsignal emulator", "id": "localhost"},
+        "user": {"name": user, "displayName": user},
+        "timeout": 300_000,
+        "attestation": "none",
+        "excludeCredentials": [],
+        "extensions": {"credProps": True},
+        "authenticatorSelection": {
+            "authenticatorAttachment": "platform",
+            "residentKey": "required",
+            "requireResidentKey": True,
+            "userVerification": "required",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "name", "shown"),
+    [
+        ({"email": "a@b.example"}, {}, "a@b.example", "a@b.example"),
+        ({"email": "a@b.example", "username": "ann"}, {}, "ann", "ann"),
+        ({"username": "ann"}, {"username": "bea"}, "bea", "bea"),
+        ({"username": "ann"}, {"displayName": "Ann"}, "ann", "Ann"),
+        ({}, {"username": "bea", "displayName": "Bea"}, "bea", "Bea"),
+    ],
+)
+def test_a_new_passkey_bears_the_name_that_was_asked_for_or_the_users(
+    emulator: Emulator, user: str, known: dict[str, str], asked: dict[str, str], name: str, shown: str
+) -> None:
+    token = emulator.track(user, "signIn", **known)["token"]
+    named = emulator.call(REGISTRATION, token, asked)["options"]["user"]
+    assert (named["name"], named["displayName"]) == (name, shown)
+
+
+def test_the_display_name_of_the_user_is_shown(emulator: Emulator, user: str) -> None:
+    token = emulator.track(user, "signIn")["token"]
+    emulator.server("PATCH", f"users/{user}", {"displayName": "Ann"})
+    named = emulator.call(REGISTRATION, token, {})["options"]["user"]
+    assert (named["name"], named["displayName"]) == (user, "Ann")
+
+
+@pytest.mark.parametrize("attachment", ["platform", "cross-platform"])
+def test_the_attachment_that_was_asked_for_is_wanted(emulator: Emulator, user: str, attachment: str) -> None:
+    token = emulator.track(user, "signIn")["token"]
+    options = emulator.call(REGISTRATION, token, {"authenticatorAttachment": attachment})["options"]
+    assert options["authenticatorSelection"]["authenticatorAttachment"] == attachment
+
+
+def test_what_is_kept_of_a_passkey_is_told(emulator: Emulator, user: str, passkey: SoftwareAuthenticator) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    options = emulator.call(REGISTRATION, token, {})
+    body = {"registrationCredential": passkey.create(options["options"]), "deviceId": "d1"}
+    assert emulator.call(PASSKEY, token, body)["isVerified"]
+    (row,) = emulator.server("GET", f"users/{user}/authenticators").json()
+    assert row["verifiedAt"] == row["createdAt"] == row["lastVerifiedAt"]
+    assert row["authenticatorAttachment"] == "platform"
+    assert row["webauthnCredential"] == {
+        "credentialId": encode(passkey.credential_id),
+        "deviceId": "d1",
+        "name": "Passkey",
+        "credentialBackedUp": False,
+        "verifiedAt": row["verifiedAt"],
+        "aaguid": "00000000-0000-0000-0000-000000000000",
+        "credentialDeviceType": "singleDevice",
+        "authenticatorAttachment": "platform",
+    }
+
+
+@pytest.mark.parametrize("named", ["another", UNKNOWN, "x"])
+def test_a_registration_answers_the_challenge_that_it_names(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, named: str
+) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    options = emulator.call(REGISTRATION, token, {})
+    other = emulator.call(REGISTRATION, token, {})["challengeId"] if named == "another" else named
+    body = {"registrationCredential": passkey.create(options["options"]), "challengeId": other}
+    assert refused(emulator, PASSKEY, token, body) == "invalid_credential"
+    assert emulator.call(PASSKEY, token, {**body, "challengeId": options["challengeId"]})["isVerified"]
+
+
+def test_a_registration_needs_a_token(emulator: Emulator, user: str) -> None:
+    assert emulator.anonymous(REGISTRATION, {}).status_code == 401
+
+
+def test_an_enrolled_user_registers_no_other_without_a_proof(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    assert refused(emulator, REGISTRATION, challenged(emulator, user), {}) == "forbidden"
+
+
+def test_a_registration_that_somebody_overtook_is_refused(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator
+) -> None:
+    thief = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    options = emulator.call(REGISTRATION, thief, {})
+    enrol_passkey(emulator, emulator.track(user, emulator.configure("ALLOW"))["token"], passkey)
+    mallory = SoftwareAuthenticator(origin=emulator.url)
+    body = {"registrationCredential": mallory.create(options["options"])}
+    assert refused(emulator, PASSKEY, thief, body) == "forbidden"
+
+
+# Proofs.
+
+
+def test_a_proof_asks_for_this_and_nothing_else(emulator: Emulator, user: str, enrolled: SoftwareAuthenticator) -> None:
+    options = emulator.call(OPTIONS, challenged(emulator, user), {})["options"]
+    assert len(decode(options.pop("challenge"))) == 32
+    known = {"id": encode(enrolled.credential_id), "type": "public-key", "transports": ["internal"]}
+    assert options == {
+        "timeout": 300_000,
+        "rpId": "localhost",
+        "allowCredentials": [known],
+        "userVerification": "required",
+    }
+
+
+@pytest.mark.parametrize("named", ["another", UNKNOWN, "x"])
+def test_a_proof_answers_the_challenge_that_it_names(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, named: str
+) -> None:
+    token = challenged(emulator, user)
+    options = emulator.call(OPTIONS, token, {})
+    other = emulator.call(OPTIONS, token, {})["challengeId"] if named == "another" else named
+    body = {"authenticationCredential": enrolled.get(options["options"]), "challengeId": other}
+    assert refused(emulator, "verify/passkey", token, body) == "invalid_credential"
+    assert emulator.call("verify/passkey", token, {**body, "challengeId": options["challengeId"]})["isVerified"]
+
+
+def test_an_action_without_passkeys_asks_for_none_and_takes_none(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    token = emulator.track(user, emulator.configure("CHALLENGE", ["SMS"]))["token"]
+    assert refused(emulator, OPTIONS, token, {}) == "invalid_request"
+    begun = emulator.call(OPTIONS, challenged(emulator, user), {})
+    body = {"authenticationCredential": enrolled.get(begun["options"])}
+    assert refused(emulator, "verify/passkey", token, body) == "invalid_request"
+
+
+def test_a_token_gets_a_challenge_of_its_own_whatever_it_names(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    started = emulator.anonymous("challenge", {"action": "signIn"}).json()["challengeId"]
+    token = challenged(emulator, user)
+    options = emulator.call(OPTIONS, token, {"challengeId": started})
+    assert options["challengeId"] != started
+    body = {"authenticationCredential": enrolled.get(options["options"])}
+    assert emulator.call("verify/passkey", token, body)["isVerified"]
+
+
+def test_a_sign_in_keeps_the_challenge_that_it_began_with(emulator: Emulator) -> None:
+    started = emulator.anonymous("challenge", {"action": "signIn"}).json()
+    begun = emulator.anonymous(OPTIONS, started).json()
+    again = emulator.anonymous(OPTIONS, started).json()
+    assert started == {"challengeId": begun["challengeId"]}
+    assert begun == again
+    assert begun["options"]["allowCredentials"] == []
+
+
+@pytest.mark.parametrize(("name", "right"), [("{}@x.example", True), ("somebody@else.example", False)])
+def test_a_sign_in_that_was_begun_for_a_name_is_that_users(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, name: str, right: bool
+) -> None:
+    started = emulator.anonymous("challenge", {"action": "signIn"}).json()
+    emulator.anonymous(OPTIONS, {**started, "username": name.format(user)})
+    begun = emulator.anonymous(OPTIONS, started).json()  # without a name it stays that one's
+    answer = emulator.anonymous("verify/passkey", {"authenticationCredential": enrolled.get(begun["options"])})
+    assert answer.json().get("errorCode") == (None if right else "unknown_credential")
+
+
+def test_a_sign_in_without_a_key_has_one_of_its_own(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    keys = []
+    for _ in range(2):
+        started = emulator.anonymous("challenge", {"action": "signIn"}).json()
+        begun = emulator.anonymous(OPTIONS, started).json()
+        done = emulator.anonymous("verify/passkey", {"authenticationCredential": enrolled.get(begun["options"])}).json()
+        proved = emulator.validate(done["accessToken"], userId=user, action="signIn")
+        assert (proved["isValid"], proved["verificationMethod"]) == (True, "PASSKEY")
+        keys.append(proved["idempotencyKey"])
+    assert len(set(keys)) == 2
+
+
+def test_a_sign_in_without_an_action_names_its_method(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    begun = emulator.anonymous(OPTIONS, {}).json()
+    done = emulator.anonymous("verify/passkey", {"authenticationCredential": enrolled.get(begun["options"])}).json()
+    assert emulator.validate(done["accessToken"]) == {
+        "isValid": True,
+        "userId": user,
+        "state": "CHALLENGE_SUCCEEDED",
+        "verificationMethod": "PASSKEY",
+    }
+
+
+def test_a_passkey_that_was_used_is_told_when(emulator: Emulator, user: str, enrolled: SoftwareAuthenticator) -> None:
+    emulator.advance(60)
+    assert prove(emulator, challenged(emulator, user), enrolled).json()["isVerified"]
+    (row,) = emulator.server("GET", f"users/{user}/authenticators").json()
+    assert row["lastVerifiedAt"] > row["verifiedAt"]
