@@ -232,6 +232,7 @@ class Run:
             return "no test runs it", ""
         note = self.place / f"test-{slot}"
         note.write_text("")
+        note.with_suffix(".why").write_text("")
         seconds = 5 + 3 * sum(self.covering.tests[name]["seconds"] for name in names)
         status = status_of(lambda: self._be(slot, mutant, names, note), seconds)
         if status is None:
