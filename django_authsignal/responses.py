@@ -223,8 +223,7 @@ def _developer_hint(reason: str) -> str:
 
 def _unreachable_page(request: HttpRequest, decision: Decision) -> HttpResponse:
     retry = decision.return_to
-    unsafe = request.method not in SAFE_METHODS and not decision.signs_in
-    if unsafe and not resend.keep(request, decision.resend).refused:
+    if not decision.signs_in and not resend.keep(request, decision.resend).refused:
         return retry_after(_waiting_page(request, decision, "unreachable", status=503), decision.retry_after)
     if decision.signs_in:
         retry = sign_in_url(decision.return_to)
@@ -251,8 +250,7 @@ def minutes(seconds: float | None) -> int:
 
 
 def _too_many_page(request: HttpRequest, decision: Decision) -> HttpResponse:
-    unsafe = request.method not in SAFE_METHODS and not decision.signs_in
-    if unsafe and not resend.keep(request, decision.resend).refused:
+    if not decision.signs_in and not resend.keep(request, decision.resend).refused:
         return retry_after(_waiting_page(request, decision, "too_many", status=429), decision.retry_after)
     retry = sign_in_url(decision.return_to) if decision.signs_in else decision.return_to
     about = {"label": decision.label, "action": decision.action, "signs_in": decision.signs_in}

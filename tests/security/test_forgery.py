@@ -82,6 +82,15 @@ def test_a_forged_request_does_not_cost_somebody_their_waiting_proof(victim, col
     assert victim.post(f"{colour}exempt-once/", {"csrfmiddlewaretoken": token}).content == b"deleted"
 
 
+def test_a_stopped_form_holds_the_token_of_a_cookie_that_no_middleware_read(settings, victim, colour):
+    settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if "csrf" not in one]
+    victim.cookies["csrftoken"] = "a" * 32
+    page = victim.post(f"{colour}exempt-once/", {"csrfmiddlewaretoken": "a" * 32})
+    victim.prove()
+    again = {"csrfmiddlewaretoken": str(page.context["csrf_token"])}
+    assert victim.post(f"{colour}exempt-once/", again).content == b"deleted"
+
+
 OF_OUR_OWN = {
     "fetch": {"Sec-Fetch-Mode": "cors", "Accept": "*/*", "Origin": "http://testserver"},
     "fetch of the same origin": {"Sec-Fetch-Mode": "cors", "Accept": "*/*", "Sec-Fetch-Site": "same-origin"},
