@@ -52,10 +52,15 @@ class Covering:
 
     def _follow(self, file: str, before: str, now: str) -> None:
         """Moves what was measured to where the lines of a changed file are now."""
-        blocks = SequenceMatcher(None, before.splitlines(), now.splitlines(), autojunk=False).get_matching_blocks()
-        moved = {one.a + turn + 1: one.b + turn + 1 for one in blocks for turn in range(one.size)}
+        moved: dict[int, set[int]] = {}  # a line that was written anew is run by what ran those in its place
+        pieces = SequenceMatcher(None, before.splitlines(), now.splitlines(), autojunk=False).get_opcodes()
+        for kind, begin, end, new_begin, new_end in pieces:
+            for line in range(begin, end):
+                same = {line - begin + new_begin + 1}
+                moved[line + 1] = same if kind == "equal" else set(range(new_begin + 1, new_end + 1))
         for about in self.tests.values():
-            about["lines"][file] = [moved[line] for line in about["lines"].get(file, ()) if line in moved]
+            lines = [moved.get(line, set()) for line in about["lines"].get(file, ())]
+            about["lines"][file] = sorted(set().union(*lines))
 
     def save(self) -> None:
         self._store.parent.mkdir(exist_ok=True)

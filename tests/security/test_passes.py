@@ -99,6 +99,16 @@ def test_a_proof_for_one_request_without_an_age_waits_as_long_as_a_challenge(req
     assert bool(found(request_, user, max_age=0)) == counts
 
 
+@pytest.mark.parametrize(
+    ("given", "asked", "seconds", "counts"),
+    [(900, 60, 59.9, True), (900, 60, 60, False), (0, 800, 799.9, True), (0, 800, 800, False)],
+)
+def test_a_bound_proof_waits_for_the_age_that_is_asked(request_, user, clock, given, asked, seconds, counts):
+    granted(request_, user, max_age=given, one_request=True)
+    clock(seconds)
+    assert bool(found(request_, user, max_age=asked, bind=["amount"])) == counts
+
+
 def test_an_age_of_nothing_is_for_one_request_alone(request_, user):
     granted(request_, user, max_age=0)
     assert found(request_, user) is None
@@ -415,6 +425,14 @@ def test_a_forgotten_challenge_is_gone_and_no_other(request_):
     request_.session.modified = False
     session.forget(request_, ID)
     assert not request_.session.modified
+
+
+def test_what_is_read_of_an_open_challenge_hides_its_page_and_token(request_):
+    session.remember(request_, CHALLENGE)
+    found = session.open_challenge(request_, ID)
+    assert (found.url, found.token) == ("https://u", "token")
+    assert "https://u" not in repr(found.url)
+    assert "token" not in repr(found.token)
 
 
 def test_no_text_of_an_open_challenge_shows_its_page_or_token():
