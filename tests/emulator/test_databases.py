@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,22 @@ def test_a_user_may_be_deleted_while_others_write_about_them(pair: tuple[Emulato
             )
         )
     assert statuses <= {200, 403, 429}  # 403: the phone was first, and the address is not the enrolled user's
+
+
+@pytest.mark.parametrize("way", ["totp", "email-otp"])
+def test_of_two_first_enrolments_at_once_one_is_made(pair: tuple[Emulator, Emulator], user: str, way: str) -> None:
+    for number in range(6):
+        whose, calls = f"{user}-{number}", []
+        for emulator in pair:
+            token, address = emulator.track(whose, "enrol")["token"], f"{uuid.uuid4().hex}@b.example"
+            begun = emulator.call(f"user-authenticators/{way}", token, {"email": address})
+            if way == "totp":
+                code = App(pair[0], begun["secret"]).code()
+            else:
+                code = requests.get(f"{emulator.url}/inbox.json", {"to": address}, timeout=9).json()[0]["code"]
+            calls.append(partial(emulator.client, "POST", f"verify/{way}", token, {"verificationCode": code}))
+        at_once(*calls)
+        assert len(pair[0].server("GET", f"users/{whose}/authenticators").json()) == 1
 
 
 def test_changes_of_two_fields_at_once_are_both_kept(pair: tuple[Emulator, Emulator], user: str) -> None:

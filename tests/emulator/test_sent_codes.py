@@ -316,7 +316,36 @@ def test_enrolments_count_as_sends(way: Way) -> None:
     assert answers[-1].json()["errorCode"] == "too_many_requests"
 
 
+def test_a_code_by_another_way_leaves_it_alive(way: Way) -> None:
+    way.enrol()
+    path, field = ("sms", "phoneNumber") if way.path == "email-otp" else ("email-otp", "email")
+    token = way.token(scope=ADD)
+    way.send(token)
+    way.emulator.call(f"user-authenticators/{path}", token, {field: addresses()[field]})
+    assert way.verify(token, way.sent())["isVerified"]
+
+
 # What is kept.
+
+
+def test_a_proof_names_the_authenticator(way: Way) -> None:
+    way.enrol()
+    action = way.emulator.configure("CHALLENGE")
+    token = way.emulator.track(way.user, action)["token"]
+    way.send(token)
+    assert way.verify(token, way.sent())["isVerified"]
+    (row,) = way.emulator.server("GET", f"users/{way.user}/authenticators").json()
+    (done,) = way.emulator.server("GET", f"users/{way.user}/actions", params={"codes": action}).json()
+    assert done["verifiedByAuthenticatorId"] == row["userAuthenticatorId"]
+
+
+def test_a_page_gives_the_recovery_codes_that_a_code_earned(way: Way) -> None:
+    token = way.token("ALLOW", **{way.field: way.address})
+    page = f"{way.emulator.url}/challenge/add/{way.path.removesuffix('-otp')}/"
+    for form in ({"do": "send"}, {"do": "verify"}):
+        code = way.sent() if form["do"] == "verify" else ""
+        answer = requests.post(page, {"token": token, "code": code, **form}, timeout=9)
+    assert len(re.findall("[a-z2-9]{4}(?:-[a-z2-9]{4}){3}", answer.text)) >= 10
 
 
 def test_when_it_was_last_proved_is_told(way: Way) -> None:
