@@ -165,6 +165,15 @@ def test_no_code_is_stored_as_it_was_shown(emulator: Emulator, user: str) -> Non
     assert not [code for code in codes if code.encode() in stored or code.replace("-", "").encode() in stored]
 
 
+def test_what_is_kept_of_codes_is_a_sha256(emulator: Emulator, user: str, enrol_app: Any) -> None:
+    enrol_app(f"{user}-other")  # has recovery codes
+    enrolled_by_email(emulator, user)
+    with contextlib.closing(sqlite3.connect(emulator.clock_file.parent / "authsignal-emulator.sqlite3")) as database:
+        for table in ("code", "recoverycode"):
+            (digests,) = zip(*database.execute(f"SELECT digest FROM authsignal_emulator_{table}"), strict=True)
+            assert {len(bytes.fromhex(digest)) for digest in digests} == {32}
+
+
 def test_a_recovery_code_works_once(emulator: Emulator, user: str) -> None:
     tracked = emulator.track(user, emulator.configure("CHALLENGE"))
     app = App(emulator, emulator.call("user-authenticators/totp", tracked["token"])["secret"])

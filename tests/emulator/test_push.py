@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import sqlite3
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import requests
 
-from .conftest import Emulator
+from .authenticator import SoftwareAuthenticator
+from .conftest import Emulator, enrol_passkey
 from .phone import Phone, challenged, phone_of, refused
 from .receiver import receiving
 
@@ -26,7 +30,7 @@ def poll(emulator: Emulator, token: str, challenge_id: str) -> Any:
     return emulator.call("verify/push", token, {"challengeId": challenge_id})
 
 
-@contextmanager
+@contextlib.contextmanager
 def told(emulator: Emulator, url: str) -> Iterator[None]:
     """Meanwhile a receiver is asked before a push is sent."""
     hook = {"url": url, "types": ["push.created"], "isSynchronous": True}
@@ -371,3 +375,52 @@ def test_a_question_about_a_push_token_waits_five_minutes(emulator: Emulator, ph
     assert phone.ask("PATCH", "", json=body).status_code == 200
     emulator.advance(5)
     assert change(phone).json()["lastVerifiedAt"] > phone.look_up().json()["verifiedAt"]
+
+
+def test_of_two_questions_about_a_push_token_each_is_good_for_one_answer(emulator: Emulator, phone: Phone) -> None:
+    first, _second = (phone.ask("POST", "/sign", params={"publicKey": phone.public_key}).json() for _ in range(2))
+    assert re.fullmatch("[0-9a-f]{64}", first["message"])
+    body = {"challengeId": first["challengeId"], "publicKey": phone.public_key}
+    body["signature"] = phone.sign(first["message"])
+    assert phone.ask("PATCH", "", json=body).status_code == 200
+    assert refused(phone.ask("PATCH", "", json=body | {"pushToken": "stolen"})) == "invalid_request"
+
+
+# What others may not.
+
+
+def test_a_token_without_an_action_collects_nothing_of_another_user(
+    emulator: Emulator, user: str, phone: Phone, passkey: SoftwareAuthenticator
+) -> None:
+    enrol_passkey(emulator, emulator.track(f"{user}-mallory", "signIn")["token"], passkey)
+    begun = emulator.anonymous("user-authenticators/passkey/authentication-options", {}).json()
+    body = {"authenticationCredential": passkey.get(begun["options"])}
+    mallory = emulator.anonymous("verify/passkey", body).json()["accessToken"]
+    action, token = challenged(emulator, user)
+    challenge = ask(emulator, token, action)["challengeId"]
+    phone.answer(challenge)
+    assert refused(emulator.client("POST", "verify/push", mallory, {"challengeId": challenge})) == "invalid_request"
+    assert "accessToken" in poll(emulator, token, challenge)
+
+
+@pytest.mark.parametrize(("year", "status"), [(2000, 400), (2500, 200)])
+def test_a_phone_whose_key_has_expired_is_not_asked(
+    emulator: Emulator, user: str, phone: Phone, year: int, status: int
+) -> None:
+    key = uuid.UUID(phone.look_up().json()["userAuthenticatorId"])
+    file = emulator.clock_file.parent / "authsignal-emulator.sqlite3"
+    with contextlib.closing(sqlite3.connect(file, timeout=15)) as database:
+        query = "UPDATE authsignal_emulator_authenticator SET expires_at = ? WHERE id = ?"
+        assert database.execute(query, (f"{year}-01-01 00:00:00", key.hex)).rowcount == 1
+        database.commit()
+    action, token = challenged(emulator, user)
+    assert emulator.client("POST", "challenge/push", token, {"action": action}).status_code == status
+
+
+def test_a_push_leaves_a_scanned_code_of_the_action_alive(emulator: Emulator, user: str, phone: Phone) -> None:
+    scanner = phone_of(emulator, user, "qr-code")
+    action, token = challenged(emulator, user)
+    shown = emulator.call("challenge/qr-code", token, {"action": action})["challengeId"]
+    assert scanner.claim(shown).status_code == 200
+    ask(emulator, token, action)
+    assert scanner.answer(shown).status_code == 200
