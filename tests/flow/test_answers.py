@@ -1,10 +1,13 @@
 """One decision, answered in the language of who asked."""
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
+from django_authsignal import responses
 from django_authsignal.client import _breaker
 from django_authsignal.conf import override_transport
+from django_authsignal.decision import Decision, Verdict
 from django_authsignal.models import Status
 from tests.conftest import PASSWORD, newest
 
@@ -217,3 +220,23 @@ def test_an_emulator_that_is_not_asked_is_told_why(adas, settings, changes, hint
 def test_the_emulators_command_is_not_named_in_production(adas, authsignal, kind):
     authsignal.fail(kind)
     assert b"emulator" not in adas.get("/withdraw/").content
+
+
+@pytest.mark.parametrize(
+    ("reason", "mended_by"),
+    [
+        ("allow_is_no_proof", "--default-outcome CHALLENGE"),
+        ("refused", "Check API_SECRET_KEY"),
+        ("foreign_page", "HOSTED_HOSTS"),
+        ("not_enrolled", "UNENROLLED"),
+    ],
+)
+def test_what_the_developer_can_mend_is_said_under_debug_alone(rf, settings, reason, mended_by):
+    request = rf.get("/withdraw/", headers={"Sec-Fetch-Mode": "navigate"})
+    request.user = AnonymousUser()
+    blocked = Decision(Verdict.DENY, "withdrawFunds", reason=reason)
+    assert "For the developer:" not in responses.respond(request, blocked).text
+    settings.DEBUG = True
+    page = responses.respond(request, blocked).text
+    assert "For the developer:" in page
+    assert mended_by in page
