@@ -3,8 +3,10 @@
 import pytest
 from asgiref.sync import async_to_sync
 from django.http import HttpResponse, StreamingHttpResponse
+from django.views.decorators.debug import sensitive_post_parameters
 
 from django_authsignal import browser as binding
+from django_authsignal import channel
 from django_authsignal.binding import UnreadableFields
 from django_authsignal.decision import ChallengeRequired, Decision, Question, Verdict
 from django_authsignal.middleware import AuthsignalMiddleware
@@ -116,3 +118,24 @@ def test_what_was_to_be_observed_is_asked_once_the_view_has_run(arriving, ada, a
     asked = AuthsignalMiddleware(view) if colour == "sync" else async_to_sync(AuthsignalMiddleware(view_async))
     asked(arriving())
     assert [(call.operation, call.action) for call in authsignal.calls] == [("track", "withdrawFunds")]
+
+
+def test_nothing_between_the_middleware_and_the_view_sees_a_token(arriving):
+    request = arriving(path="/authsignal/callback/00000000-0000-0000-0000-000000000001/", token="a.b.c")
+    request.META[channel._META] = "a.b.c"
+    seen = []
+
+    def view(request):
+        seen.append(f"{request.META} {request.headers} {request.get_full_path()}")
+        return HttpResponse()
+
+    AuthsignalMiddleware(view)(request)
+    assert "a.b.c" not in seen[0]
+
+
+def test_the_secret_fields_of_a_view_are_marked_before_it_runs(middleware, arriving):
+    call, process_view = middleware
+    request = arriving("POST", pin="1")
+    call(request)
+    process_view(request, sensitive_post_parameters("pin")(answer), (), {})
+    assert request.sensitive_post_parameters == ("pin",)
