@@ -215,6 +215,15 @@ def test_an_action_that_does_not_accept_push_is_not_asked_for(emulator: Emulator
     assert refused(emulator.client("POST", "challenge/push", token, {"action": action})) == "invalid_request"
 
 
+def test_what_is_not_asked_is_not_counted(emulator: Emulator, user: str, phone: Phone) -> None:
+    unfit = emulator.configure("CHALLENGE", ["PASSKEY"])
+    token = emulator.track(user, unfit)["token"]
+    for _ in range(6):
+        assert refused(emulator.client("POST", "challenge/push", token, {"action": unfit})) == "invalid_request"
+    action, token = challenged(emulator, user)
+    assert emulator.client("POST", "challenge/push", token, {"action": action}).status_code == 200
+
+
 def test_an_action_blocked_meanwhile_is_not_approved(emulator: Emulator, user: str, phone: Phone) -> None:
     action = emulator.configure("CHALLENGE")
     tracked = emulator.track(user, action)
@@ -291,21 +300,21 @@ def test_a_phone_that_the_user_does_not_have_is_not_asked(
     assert "challengeId" not in phone.waiting().json()
 
 
-def test_a_phone_is_shown_the_newest_of_two_actions_and_answers_both(
+def test_a_phone_is_shown_the_newest_of_its_questions_and_answers_all(
     emulator: Emulator, user: str, phone: Phone
 ) -> None:
     asked = []
-    for _ in range(2):
+    for _ in range(5):
         action, token = challenged(emulator, user)
         asked.append((token, ask(emulator, token, action)["challengeId"]))
-    assert phone.waiting().json()["challengeId"] == asked[1][1]
+    assert phone.waiting().json()["challengeId"] == asked[-1][1]
     for token, challenge in asked:
         assert phone.answer(challenge).status_code == 200
         assert poll(emulator, token, challenge)["isVerified"]
 
 
 def test_the_newest_phone_is_named_first(emulator: Emulator, user: str, phone: Phone) -> None:
-    phones = [phone_of(emulator, user, "push"), phone]
+    phones = [*reversed([phone_of(emulator, user, "push") for _ in range(3)]), phone]
     action, token = challenged(emulator, user)
     named = [one["userAuthenticatorId"] for one in ask(emulator, token, action)["deliveryResults"]]
     assert named == [one.look_up().json()["userAuthenticatorId"] for one in phones]
