@@ -260,6 +260,26 @@ def test_what_is_not_completed_leaves_its_challenge_open_and_writes_why(adas, ro
     assert failures == []
 
 
+def test_what_state_it_is_in_instead_is_written(adas, row, bring, authsignal):
+    bring(adas, row, authsignal.complete(str(row.pk), state="SOMETHING_NEW"))
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.state) == (Status.OPEN, "not_completed", "SOMETHING_NEW")
+
+
+def test_a_proof_is_as_old_as_authsignal_says(adas, row, bring, authsignal):
+    at = timezone.now().replace(microsecond=0) - timedelta(seconds=100)
+    bring(adas, row, authsignal.complete(str(row.pk), at=at))
+    row.refresh_from_db()
+    assert (row.proved_at, row.verification_method, row.state) == (at, "PASSKEY", "CHALLENGE_SUCCEEDED")
+
+
+def test_the_session_knows_where_its_challenge_is_answered(adas, row, bring, authsignal):
+    request, _ = bring(adas, row, None)
+    kept = session.open_challenge(request, row.pk)
+    assert kept.url == f"{authsignal.page}?token={kept.token}"
+    assert authsignal.complete(str(row.pk)).split(".")[0] == kept.token.split(".")[0]
+
+
 def test_a_token_for_another_user_is_asked_about_for_this_ones_challenge(adas, row, bring, authsignal):
     bring(adas, row, authsignal.complete(str(row.pk)))
     assert authsignal.calls[-1].json["action"] == "withdrawFunds"
@@ -354,3 +374,20 @@ def test_who_stays_unenrolled_after_it_is_not_enrolled_again(adas, enrolling, au
     assert adas.get("/withdraw/").status_code == 403
     operations = [call.operation for call in authsignal.calls]
     assert operations == ["track", "enroll_verified_authenticator", "track"]
+
+
+def test_what_is_enrolled_is_the_verified_address(adas, ada, enrolling, authsignal):
+    enrolling(None)
+    adas.get("/withdraw/")
+    [call] = [one for one in authsignal.calls if one.operation == "enroll_verified_authenticator"]
+    assert (call.json["verificationMethod"], call.json["email"]) == ("EMAIL_OTP", ada.email)
+
+
+def test_an_address_is_not_enrolled_where_its_codes_are_no_accepted_method(adas, enrolling, authsignal, configure):
+    enrolling(None)
+    configure(ACTIONS={"withdrawFunds": {"UNENROLLED": "email", "METHODS": ["PASSKEY"]}})
+    assert adas.get("/withdraw/").status_code == 403
+    assert (newest().status, newest().reason) == (Status.DENIED, "not_enrolled")
+    assert [call.operation for call in authsignal.calls] == ["track"]
+    configure(ACTIONS={"withdrawFunds": {"UNENROLLED": "email", "METHODS": ["EMAIL_OTP"]}})
+    assert adas.get("/withdraw/").status_code == 302
