@@ -113,6 +113,22 @@ def test_another_users_app_is_wrong(emulator: Emulator, user: str, enrol_app: Ca
     assert verify(emulator, challenged(emulator, user), app.code()) == WRONG
 
 
+def test_what_is_no_app_is_asked_for_no_code(emulator: Emulator, user: str) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    emulator.call("user-authenticators/email-otp", token, {"email": f"{user}@b.example"})
+    assert verify(emulator, token, "000000") == WRONG  # and it has no secret, whose codes anybody could compute
+    emulator.post(f"users/{user}/authenticators", {"verificationMethod": "EMAIL_OTP", "email": f"{user}@b.example"})
+    assert verify(emulator, challenged(emulator, user), "000000") == WRONG
+
+
+@pytest.mark.usefixtures("step_begins")
+def test_the_code_that_enrolled_an_app_proves_nothing_more(emulator: Emulator, user: str) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    code = App(emulator, emulator.call(TOTP, token)["secret"]).code()
+    assert verify(emulator, token, code)["isVerified"]
+    assert verify(emulator, challenged(emulator, user), code) == WRONG
+
+
 @pytest.mark.parametrize("whose", ["", "-other"])
 def test_only_the_action_that_began_an_enrolment_finishes_it(emulator: Emulator, user: str, whose: str) -> None:
     begun = emulator.track(user, emulator.configure("ALLOW"))["token"]

@@ -174,6 +174,11 @@ def test_an_action_without_passkeys_asks_for_none_and_takes_none(
     assert refused(emulator, "verify/passkey", token, body) == "invalid_request"
 
 
+def test_an_action_for_passkeys_only_takes_one(emulator: Emulator, user: str, enrolled: SoftwareAuthenticator) -> None:
+    token = emulator.track(user, emulator.configure("CHALLENGE", ["PASSKEY"]))["token"]
+    assert prove(emulator, token, enrolled).json()["isVerified"]
+
+
 def test_a_token_gets_a_challenge_of_its_own_whatever_it_names(
     emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
 ) -> None:
@@ -217,6 +222,7 @@ def test_a_sign_in_without_a_key_has_one_of_its_own(
         assert (proved["isValid"], proved["verificationMethod"]) == (True, "PASSKEY")
         keys.append(proved["idempotencyKey"])
     assert len(set(keys)) == 2
+    assert emulator.server("GET", f"users/{user}/devices").json() == []  # it named none
 
 
 def test_a_sign_in_without_an_action_names_its_method(

@@ -387,12 +387,13 @@ def test_a_question_about_a_push_token_waits_five_minutes(emulator: Emulator, ph
 
 
 def test_of_two_questions_about_a_push_token_each_is_good_for_one_answer(emulator: Emulator, phone: Phone) -> None:
-    first, _second = (phone.ask("POST", "/sign", params={"publicKey": phone.public_key}).json() for _ in range(2))
-    assert re.fullmatch("[0-9a-f]{64}", first["message"])
-    body = {"challengeId": first["challengeId"], "publicKey": phone.public_key}
-    body["signature"] = phone.sign(first["message"])
-    assert phone.ask("PATCH", "", json=body).status_code == 200
-    assert refused(phone.ask("PATCH", "", json=body | {"pushToken": "stolen"})) == "invalid_request"
+    questions = [phone.ask("POST", "/sign", params={"publicKey": phone.public_key}).json() for _ in range(2)]
+    for question in questions:
+        assert re.fullmatch("[0-9a-f]{64}", question["message"])
+        body = {"challengeId": question["challengeId"], "publicKey": phone.public_key}
+        body["signature"] = phone.sign(question["message"])
+        assert phone.ask("PATCH", "", json=body).status_code == 200
+        assert refused(phone.ask("PATCH", "", json=body | {"pushToken": "stolen"})) == "invalid_request"
 
 
 # What others may not.
