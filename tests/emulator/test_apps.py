@@ -129,6 +129,13 @@ def test_the_code_that_enrolled_an_app_proves_nothing_more(emulator: Emulator, u
     assert verify(emulator, challenged(emulator, user), code) == WRONG
 
 
+def test_an_app_that_somebody_overtook_is_wrong(emulator: Emulator, user: str, enrol_app: Callable[[str], App]) -> None:
+    thief = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    app = App(emulator, emulator.call(TOTP, thief)["secret"])
+    enrol_app(user)
+    assert verify(emulator, thief, app.code()) == WRONG
+
+
 @pytest.mark.parametrize("whose", ["", "-other"])
 def test_only_the_action_that_began_an_enrolment_finishes_it(emulator: Emulator, user: str, whose: str) -> None:
     begun = emulator.track(user, emulator.configure("ALLOW"))["token"]

@@ -86,3 +86,12 @@ def test_whose_first_way_is_gone_is_given_them_where_the_second_was_set_up(
         token = challenged(emulator, user)
         emulator.call("verify/totp", token, {"verificationCode": second.code()})
     assert len(codes_of(finished(emulator, token).text)) == (10 if same else 0)
+
+
+def test_a_second_way_that_proved_nothing_is_given_none(emulator: Emulator, user: str, earned: tuple[App, str]) -> None:
+    (first,) = emulator.server("GET", f"users/{user}/authenticators").json()
+    emulator.advance(60)
+    token = challenged(emulator, user, scope="add:authenticators")
+    url = location(emulator, finish_app(emulator, token, app_on_page(emulator, token)))
+    emulator.server("DELETE", f"users/{user}/authenticators/{first['userAuthenticatorId']}")
+    assert codes_of(requests.get(url, timeout=10).text) == []
