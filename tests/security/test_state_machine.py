@@ -362,9 +362,11 @@ class Everything(RuleBasedStateMachine):
         let_in = may if self.outcomes["signIn"] == "allow" and not self.outage else None
         password = person.password if right else "wrong"
         with self.watched(place, DOORS["enter"], request=("signIn",), person=may or person, may_login=may):
-            before = place.who
+            before, key = place.who, place.browser.session.session_key
             answer = place.browser.post("/login/", {"username": person.name, "password": password})
-            signed_in = place.browser.user_pk == str(person.pk) and before is not person
+            # The session of somebody deactivated keeps their name; `login()` gives it a new key.
+            renewed = place.browser.session.session_key != key
+            signed_in = place.browser.user_pk == str(person.pk) and before is not person and renewed
             assert not signed_in or let_in is not None, "signed in by a password alone"
         assert answer.status_code < 500 or (answer.status_code == 503 and self.outage)
         if signed_in:
