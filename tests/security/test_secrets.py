@@ -1,5 +1,6 @@
 """No secret is told by a log, a report, a page, a command or a repr, whatever breaks while it is in use."""
 
+import gc
 import logging
 
 import pytest
@@ -24,12 +25,20 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.security,
     pytest.mark.urls(__name__),
-    # A crash keeps the frames, and with them the connection, of its thread: psycopg complains of that one when it goes.
+    # A crash keeps the frames, and with them the connection, of its thread, which complains when it goes.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.skipif(KIND == "postgres", reason="what reports show is no matter of the database: SQLite runs it"),
 ]
 OURS = "django_authsignal.middleware.AuthsignalMiddleware"
 # The one variable of ours that cannot hide what is in it; docs/deployment.md names it.
 NAMED = f"'password' {PASSWORD!r}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_connection_is_left():
+    """Those of crashed threads go here, and complain in no other test."""
+    yield
+    gc.collect()
 
 
 def told(request):
