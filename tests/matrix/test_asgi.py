@@ -11,7 +11,7 @@ from tests.matrix.cells import CELLS, Cell
 from tests.matrix.checks import arrives_once
 from tests.matrix.journeys import Upload
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sample(2)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.mark.table("matrix")
