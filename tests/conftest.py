@@ -2,12 +2,14 @@
 
 import contextvars
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_login_failed
 from django.core.cache import cache
 from django.test import AsyncClient, Client
 from django.urls import reverse
@@ -89,17 +91,33 @@ def emulator(authsignal_emulator, configure):
     return authsignal_emulator
 
 
+@contextmanager
+def hearing(signal, read=dict):
+    """What a signal says inside the block: its arguments each time, or what `read` makes of them."""
+    found = []
+
+    def note(**about):
+        found.append(read(about))
+
+    signal.connect(note)
+    try:
+        yield found
+    finally:
+        signal.disconnect(note)
+
+
 @pytest.fixture
 def heard():
     """What the signal `event_received` said since the test began."""
-    found = []
+    with hearing(event_received) as found:
+        yield found
 
-    def note(sender, **about):
-        found.append({"sender": sender, **about})
 
-    event_received.connect(note)
-    yield found
-    event_received.disconnect(note)
+@pytest.fixture
+def failures():
+    """The credentials of each failed login that Django's signal told."""
+    with hearing(user_login_failed, lambda about: about["credentials"]) as found:
+        yield found
 
 
 @pytest.fixture

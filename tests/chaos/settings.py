@@ -8,13 +8,11 @@ from pathlib import Path
 
 import dj_database_url
 
+from tests.served_settings import *  # noqa: F403
+
 FOLDER = Path(os.environ["CHAOS_FOLDER"])
-SECRET_KEY = "tests only, and long enough for every algorithm that asks"
-DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "tests.chaos.views"
-USE_TZ = True
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{FOLDER}/site.sqlite3")}
 if os.environ.get("CHAOS_ATOMIC") == "1":
     # And with connections that stay open, which a database that crashed leaves behind.
@@ -48,15 +46,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_authsignal.middleware.AuthsignalMiddleware",
 ]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
-    }
-]
-STATIC_URL = "static/"
-AUTHENTICATION_BACKENDS = ["django_authsignal.backends.AuthsignalBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/who/"

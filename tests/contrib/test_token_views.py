@@ -3,7 +3,6 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import AllowAllUsersModelBackend
-from django.contrib.auth.signals import user_login_failed
 from django.test import Client
 from rest_framework.authtoken.models import Token
 from rest_framework.authtoken.views import ObtainAuthToken
@@ -32,19 +31,6 @@ class NotAda(AuthsignalBackend):
 
 class Everybody(AuthsignalBackendMixin, AllowAllUsersModelBackend):
     """Lets inactive users give their password."""
-
-
-@pytest.fixture
-def failures():
-    """What was counted as a failed login."""
-    found = []
-
-    def note(**kwargs):
-        found.append(kwargs["credentials"])
-
-    user_login_failed.connect(note)
-    yield found
-    user_login_failed.disconnect(note)
 
 
 @issuing

@@ -6,7 +6,7 @@ from django.utils import translation
 
 from django_authsignal import notices
 from django_authsignal.signals import authenticators_changed
-from tests.conftest import newest
+from tests.conftest import hearing, newest
 from tests.enrolment.conftest import URL
 
 pytestmark = pytest.mark.django_db
@@ -16,14 +16,8 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 @pytest.fixture
 def changes():
     """What receivers of the signal are told."""
-    found = []
-
-    def note(sender, **kwargs):
-        found.append(kwargs)
-
-    authenticators_changed.connect(note)
-    yield found
-    authenticators_changed.disconnect(note)
+    with hearing(authenticators_changed) as found:
+        yield found
 
 
 def test_the_signal_tells_what_changed_and_whose(manager, ada, two_ways, changes):

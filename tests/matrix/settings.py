@@ -3,13 +3,11 @@
 import os
 from pathlib import Path
 
+from tests.served_settings import *  # noqa: F403
+
 SITE = Path(os.environ["MATRIX_SITE"])
-SECRET_KEY = "tests only, and long enough for every algorithm that asks"
-DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 ROOT_URLCONF = "tests.matrix.urls"
-USE_TZ = True
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
@@ -42,16 +40,7 @@ MIDDLEWARE = [
     "django_authsignal.middleware.AuthsignalMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
-    }
-]
-STATIC_URL = "static/"
 STATICFILES_DIRS = [("htmx", Path(__file__).parent.parent / "sdks" / "node_modules")]
-AUTHENTICATION_BACKENDS = ["django_authsignal.backends.AuthsignalBackend"]
 LOGIN_URL = "/enter/nobody/"
 EMULATOR_API = os.environ["MATRIX_EMULATOR"]
 LOGGING = {

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from django.contrib.auth.signals import user_login_failed
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
 from django.db import OperationalError, connection
@@ -283,24 +282,11 @@ def test_a_sign_in_is_limited(way_in, ada, limit):
     assert statuses == [303, 429]
 
 
-@pytest.fixture
-def logins_failed():
-    """What Django's user_login_failed said."""
-    found = []
-
-    def note(credentials, **kwargs):
-        found.append(credentials)
-
-    user_login_failed.connect(note)
-    yield found
-    user_login_failed.disconnect(note)
-
-
-def test_a_refused_start_is_no_failed_login(new_browser, ada, limit, logins_failed):
+def test_a_refused_start_is_no_failed_login(new_browser, ada, limit, failures):
     limit(START=only(1))
     for _ in range(3):
         new_browser().post("/login/", {"username": "ada", "password": PASSWORD})
-    assert logins_failed == []
+    assert failures == []
 
 
 # What they are answered

@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, aauthenticate, authenticate, get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.test import RequestFactory
@@ -16,33 +16,15 @@ from django_authsignal import models
 from django_authsignal.backends import AuthsignalBackend
 from django_authsignal.decision import ChallengeRequired
 from django_authsignal.models import Challenge, Status
-from tests.conftest import PASSWORD, newest
+from tests.conftest import PASSWORD, hearing, newest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
 
 @pytest.fixture
 def logins():
-    seen = []
-
-    def note(sender, user, **kwargs):
-        seen.append(user.pk)
-
-    user_logged_in.connect(note)
-    yield seen
-    user_logged_in.disconnect(note)
-
-
-@pytest.fixture
-def failures():
-    seen = []
-
-    def note(sender, credentials, **kwargs):
-        seen.append(credentials)
-
-    user_login_failed.connect(note)
-    yield seen
-    user_login_failed.disconnect(note)
+    with hearing(user_logged_in, lambda about: about["user"].pk) as found:
+        yield found
 
 
 @pytest.mark.security(14)

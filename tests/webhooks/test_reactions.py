@@ -13,7 +13,7 @@ from django_authsignal.client import Event, EventType
 from django_authsignal.identity import authsignal_id
 from django_authsignal.models import Challenge, Channel, Kind, Status
 from django_authsignal.signals import authenticators_changed, challenge_failed, event_received
-from tests.conftest import PASSWORD, newest
+from tests.conftest import PASSWORD, hearing, newest
 from tests.webhooks.sender import envelope, post, post_batch, record
 
 pytestmark = pytest.mark.django_db
@@ -23,14 +23,8 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def changes():
     """What `authenticators_changed` said: pairs of a change and the methods."""
-    found = []
-
-    def note(change, methods, **about):
-        found.append((change, methods))
-
-    authenticators_changed.connect(note)
-    yield found
-    authenticators_changed.disconnect(note)
+    with hearing(authenticators_changed, lambda about: (about["change"], about["methods"])) as found:
+        yield found
 
 
 def iso(at):
