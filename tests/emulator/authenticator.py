@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
+PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
 
 
 def encode(data: bytes) -> str:
@@ -42,6 +42,7 @@ class SoftwareAuthenticator:
     credential_id: bytes = field(default_factory=lambda: os.urandom(32))
     user_handle: str = ""
     key: Any = None
+    backup: int = 0  # the flags that say whether it may be, and is, backed up
     remark: str = ""  # Chrome adds one now and then, so that nobody compares the data with a template
 
     def __post_init__(self) -> None:
@@ -94,7 +95,7 @@ class SoftwareAuthenticator:
         return json.dumps(data | ({"remark": self.remark} if self.remark else {})).encode()
 
     def _data(self, rp_id: str, flags: int = 0) -> bytes:
-        flags |= (PRESENT if self.asks_user else 0) | (VERIFIED if self.verifies_user else 0)
+        flags |= self.backup | (PRESENT if self.asks_user else 0) | (VERIFIED if self.verifies_user else 0)
         return hashlib.sha256(rp_id.encode()).digest() + struct.pack(">BI", flags, self.count)
 
     def _cose(self) -> bytes:

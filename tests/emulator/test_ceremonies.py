@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .authenticator import SoftwareAuthenticator, decode, encode
+from .authenticator import BACKED_UP, ELIGIBLE, SoftwareAuthenticator, decode, encode
 from .conftest import Emulator, enrol_passkey
 from .test_passkeys import OPTIONS, REGISTRATION, challenged, prove
 
@@ -137,6 +137,67 @@ def test_a_registration_that_somebody_overtook_is_refused(
     assert refused(emulator, PASSKEY, thief, body) == "forbidden"
 
 
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ({"credProps": {"rk": True}}, True),
+        ({"credProps": {}}, True),
+        ({"credProps": "rk"}, True),
+        ("credProps", True),
+        ({"credProps": {"rk": False}}, False),
+    ],
+)
+def test_a_passkey_that_names_nobody_by_itself_is_refused(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, told: Any, taken: bool
+) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    made = passkey.create(emulator.call(REGISTRATION, token, {})["options"]) | {"clientExtensionResults": told}
+    answer = emulator.client("POST", PASSKEY, token, {"registrationCredential": made}).json()
+    assert answer.get("isVerified", False) is taken
+    assert answer.get("errorDescription") == (None if taken else "The passkey must be discoverable.")
+
+
+def test_a_passkey_that_is_backed_up_later_is_told_so(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator
+) -> None:
+    def kept() -> tuple[str, bool]:
+        (row,) = emulator.server("GET", f"users/{user}/authenticators").json()
+        return row["webauthnCredential"]["credentialDeviceType"], row["webauthnCredential"]["credentialBackedUp"]
+
+    passkey.backup = ELIGIBLE
+    enrol_passkey(emulator, emulator.track(user, emulator.configure("ALLOW"))["token"], passkey)
+    assert kept() == ("multiDevice", False)
+    passkey.backup |= BACKED_UP
+    assert prove(emulator, challenged(emulator, user), passkey).json()["isVerified"]
+    assert kept() == ("multiDevice", True)
+
+
+@pytest.mark.parametrize(
+    ("transports", "attachment"), [(["usb", "smoke", 7], "cross-platform"), ("usb", 7), (None, None)]
+)
+def test_of_what_a_browser_tells_only_what_is_known_is_kept(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, transports: Any, attachment: Any
+) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    made = passkey.create(emulator.call(REGISTRATION, token, {})["options"])
+    made["response"]["transports"], made["authenticatorAttachment"] = transports, attachment
+    done = emulator.call(PASSKEY, token, {"registrationCredential": made})
+    known = attachment == "cross-platform"
+    assert done["userAuthenticator"].get("authenticatorAttachment") == (attachment if known else None)
+    (listed,) = emulator.call(OPTIONS, challenged(emulator, user), {})["options"]["allowCredentials"]
+    assert listed.get("transports", []) == (["usb"] if known else [])
+
+
+def test_what_is_refused_is_told_by_its_name(emulator: Emulator, user: str, enrolled: SoftwareAuthenticator) -> None:
+    enrolled.origin = "https://evil.example"
+    answer = prove(emulator, challenged(emulator, user), enrolled).json()
+    assert answer["errorDescription"].startswith("The passkey was refused: ")
+    token = emulator.track(user, "signIn", scope="add:authenticators")["token"]
+    made = enrolled.create(emulator.call(REGISTRATION, token, {})["options"])
+    answer = emulator.client("POST", PASSKEY, token, {"registrationCredential": made}).json()
+    assert answer["errorDescription"].startswith("The passkey was refused: ")
+
+
 # Proofs.
 
 
@@ -243,3 +304,78 @@ def test_a_passkey_that_was_used_is_told_when(emulator: Emulator, user: str, enr
     assert prove(emulator, challenged(emulator, user), enrolled).json()["isVerified"]
     (row,) = emulator.server("GET", f"users/{user}/authenticators").json()
     assert row["lastVerifiedAt"] > row["verifiedAt"]
+
+
+def proof_naming(emulator: Emulator, enrolled: SoftwareAuthenticator, token: str | None, kind: str) -> Any:
+    """The answer to a proof with this userHandle, by a token's user or by somebody whom only the passkey names."""
+    own = enrolled.user_handle
+    handles = {"own": own, "own as iOS keeps it": encode(own.encode()), "another's": encode(bytes(16)), "none": None}
+    begun = emulator.call(OPTIONS, token, {}) if token else emulator.anonymous(OPTIONS, {}).json()
+    made = enrolled.get(begun["options"])
+    made["response"]["userHandle"] = handles.get(kind, kind)
+    body = {"authenticationCredential": made}
+    path = "verify/passkey"
+    answer = emulator.client("POST", path, token, body) if token else emulator.anonymous(path, body)
+    return answer.json()
+
+
+@pytest.mark.parametrize(
+    ("kind", "with_token", "without"),
+    [
+        ("own", True, True),
+        ("own as iOS keeps it", True, True),
+        ("another's", False, False),
+        ("none", True, False),
+        ("", True, False),
+        ("é", False, False),
+    ],
+)
+def test_a_proof_names_its_user_where_no_token_does(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, kind: str, with_token: bool, without: bool
+) -> None:
+    for token, taken in ((challenged(emulator, user), with_token), (None, without)):
+        answer = proof_naming(emulator, enrolled, token, kind)
+        assert answer.get("errorCode") == (None if taken else "invalid_credential")
+
+
+@pytest.mark.parametrize("field", ["clientDataJSON", "attestationObject"])
+def test_a_registration_with_a_stray_letter_is_refused(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, field: str
+) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    made = passkey.create(emulator.call(REGISTRATION, token, {})["options"])
+    made["response"][field] = "!" + made["response"][field]
+    answer = emulator.client("POST", PASSKEY, token, {"registrationCredential": made}).json()
+    assert answer["errorDescription"] == "The credential holds a field that is not base64url."
+
+
+@pytest.mark.parametrize("field", ["clientDataJSON", "authenticatorData", "signature", "userHandle"])
+def test_a_proof_with_a_stray_letter_is_refused(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, field: str
+) -> None:
+    token = challenged(emulator, user)
+    made = enrolled.get(emulator.call(OPTIONS, token, {})["options"])
+    made["response"][field] = "!" + made["response"][field]
+    answer = emulator.client("POST", "verify/passkey", token, {"authenticationCredential": made}).json()
+    assert answer["errorDescription"] == "The credential holds a field that is not base64url."
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"rawId": None}, None),
+        ({"type": ...}, None),
+        ({"type": "password"}, "The passkey was refused: Credential had unexpected type"),
+        ({"rawId": "AAAA"}, "The credential's id and rawId differ."),
+        ({"id": "AAAA"}, "The credential's id and rawId differ."),
+        ({"id": ...}, "The credential holds a field that is not base64url."),
+        ({"id": "AAAA", "rawId": "AAAA"}, "This passkey is not known for this user."),
+    ],
+)
+def test_a_proof_says_in_one_way_which_passkey_it_is_of(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, change: dict[str, Any], told: str | None
+) -> None:
+    token = challenged(emulator, user)
+    made = enrolled.get(emulator.call(OPTIONS, token, {})["options"]) | change
+    body = {"authenticationCredential": {name: value for name, value in made.items() if value is not ...}}
+    assert emulator.client("POST", "verify/passkey", token, body).json().get("errorDescription") == told

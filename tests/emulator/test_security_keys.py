@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from .authenticator import SoftwareAuthenticator
-from .conftest import Emulator
+from .authenticator import SoftwareAuthenticator, encode
+from .conftest import Emulator, enrol_passkey
 
 KEY = "user-authenticators/security-key"
 PASSKEY = "user-authenticators/passkey"
@@ -126,3 +126,22 @@ def test_the_tenants_id_is_not_enough_for_a_key(emulator: Emulator, path: str) -
 @pytest.mark.parametrize("path", [KEY, "verify/security-key"])
 def test_what_is_no_credential_is_refused(emulator: Emulator, user: str, path: str, body: Any) -> None:
     assert emulator.client("POST", path, emulator.track(user, "signIn")["token"], body).status_code == 400
+
+
+def test_of_a_key_the_same_is_kept_as_of_a_passkey(emulator: Emulator, user: str, key: SoftwareAuthenticator) -> None:
+    token = emulator.track(user, "signIn")["token"]
+    made = key.create(emulator.call(f"{KEY}/registration-options", token, {}))
+    done = emulator.call(KEY, token, made | {"clientExtensionResults": {"credProps": {"rk": False}}})
+    kept = done["userAuthenticator"]["webauthnCredential"]
+    assert (kept["name"], kept["deviceId"], kept["authenticatorAttachment"]) == ("Security key", "", "cross-platform")
+
+
+def test_a_passkey_and_a_key_are_not_enrolled_again_as_the_other(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, passkey: SoftwareAuthenticator
+) -> None:
+    token = emulator.track(user, "signIn", scope="add:authenticators")["token"]
+    enrol_passkey(emulator, token, passkey)
+    known = {encode(one.credential_id) for one in (enrolled, passkey)}
+    for path in (KEY, PASSKEY):
+        options = emulator.call(f"{path}/registration-options", token, {})
+        assert {one["id"] for one in options.get("options", options)["excludeCredentials"]} == known
