@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import subprocess
@@ -74,6 +75,18 @@ class Emulator:
 
     def validate(self, token: str, **expected: str) -> Any:
         return self.post("validate", {"token": token, **expected})
+
+    @contextlib.contextmanager
+    def without(self, method: str) -> Iterator[None]:
+        """Meanwhile the tenant has switched the method off."""
+        rows = self.server("GET", "management/authenticator-configurations").json()
+        (key,) = (row["authenticatorId"] for row in rows if row["verificationMethod"] == method)
+        path = f"management/authenticator-configurations/{key}"
+        assert self.server("PATCH", path, {"isActive": False}).status_code == 200
+        try:
+            yield
+        finally:
+            self.server("PATCH", path, {"isActive": True})
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock ahead, for good."""

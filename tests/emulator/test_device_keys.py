@@ -215,6 +215,45 @@ def test_an_in_app_challenge_expires_and_needs_the_right_kind_of_key(emulator: E
     assert refused(verify(emulator, phone, challenge)) == "invalid_credential"
 
 
+def test_an_in_app_challenge_of_a_browser_is_not_answered_by_an_app(emulator: Emulator, user: str) -> None:
+    phone = phone_of(emulator, user, "in-app")
+    challenge = emulator.anonymous("challenge/web", {}).json()["challengeId"]
+    answer = verify(emulator, phone, challenge)
+    assert refused(answer) == "invalid_credential"
+    assert answer.json()["errorDescription"].startswith("The in-app challenge is unknown, used or expired")
+
+
+@pytest.mark.parametrize(("name", "error"), [("{}@x.example", None), ("somebody@else.example", "unknown_credential")])
+def test_an_in_app_challenge_for_a_name_is_that_users(
+    emulator: Emulator, user: str, name: str, error: str | None
+) -> None:
+    phone = phone_of(emulator, user, "in-app")
+    emulator.track(user, "signIn", username=f"{user}@x.example")
+    challenge = in_app_challenge(emulator)
+    named = {"challengeId": challenge, "username": name.format(user)}
+    emulator.anonymous("user-authenticators/passkey/authentication-options", named)
+    answer = verify(emulator, phone, challenge)
+    assert (answer.status_code, answer.json().get("errorCode")) == (400 if error else 200, error)
+
+
+def test_an_in_app_sign_in_keeps_its_key_and_is_remembered_of_its_device(emulator: Emulator, user: str) -> None:
+    phone = phone_of(emulator, user, "in-app")
+    assert "lastVerifiedAt" not in phone.look_up().json()
+    action = emulator.configure("ALLOW")
+    done = verify(emulator, phone, in_app_challenge(emulator, action=action, idempotencyKey="mine")).json()
+    assert emulator.validate(done["token"], userId=user, action=action)["idempotencyKey"] == "mine"
+    assert phone.look_up().json()["lastVerifiedAt"]
+
+
+def test_a_tenant_that_has_switched_apps_off_spends_no_challenge_of_theirs(emulator: Emulator, user: str) -> None:
+    phone, challenge = phone_of(emulator, user, "in-app"), in_app_challenge(emulator)
+    with emulator.without("IN_APP"):
+        answer = verify(emulator, phone, challenge)
+    assert (answer.status_code, refused(answer)) == (400, "invalid_request")
+    assert answer.json()["errorDescription"] == "The tenant has switched off IN_APP."
+    assert verify(emulator, phone, challenge).status_code == 200
+
+
 def test_a_blocked_action_is_not_signed_in_to(emulator: Emulator, user: str) -> None:
     phone = phone_of(emulator, user, "in-app")
     challenge = in_app_challenge(emulator, action=emulator.configure("BLOCK"))

@@ -462,6 +462,30 @@ def test_a_code_survives_a_reload_and_a_new_one_ends_it(
     assert visitor.waits("qr-code/") == {"waits": True, "state": "claimed"}
 
 
+def test_a_code_leaves_the_push_of_its_action_and_the_code_of_another_alive(
+    emulator: Emulator, user: str, pages: Callable[..., Pages]
+) -> None:
+    phone, scanner = phone_of(emulator, user, "push"), phone_of(emulator, user, "qr-code")
+    visitor, other = pages(), pages()
+    ask(visitor, "push")
+    pushed = question(visitor, "push", phone)
+    shown = link_of(other.get("qr-code/"))["claim"]
+    visitor.post("qr-code/", do="ask")
+    assert scanner.claim(shown).status_code == 200
+    assert phone.answer(pushed).status_code == 200
+
+
+def test_a_code_that_was_approved_outlives_a_newer_one(emulator: Emulator, user: str) -> None:
+    phone, action = phone_of(emulator, user, "qr-code"), emulator.configure("CHALLENGE")
+    token = emulator.track(user, action)["token"]
+    shown = emulator.call("challenge/qr-code", token, {"action": action})
+    phone.claim(shown["challengeId"])
+    phone.answer(shown["challengeId"])
+    Pages(emulator, token).post("qr-code/", do="ask")
+    body = {"challengeId": shown["challengeId"], "deviceCode": shown["deviceCode"]}
+    assert emulator.call("verify/qr-code", token, body)["isVerified"] is True
+
+
 def test_another_users_phone_cannot_claim_the_code(emulator: Emulator, user: str, pages: Callable[..., Pages]) -> None:
     phone_of(emulator, user, "qr-code")
     mallory, visitor = phone_of(emulator, f"{user}-mallory", "qr-code"), pages()

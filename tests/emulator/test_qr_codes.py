@@ -155,3 +155,26 @@ def test_a_wrong_tenant_shows_and_polls_nothing(emulator: Emulator) -> None:
     for path in ("challenge/qr-code", "verify/qr-code", "verify/in-app", "user-authenticators/push/challenge"):
         answer = requests.post(f"{emulator.api}/client/{path}", json={"action": "a"}, auth=("other", ""), timeout=9)
         assert answer.status_code == 401
+
+
+def test_a_tenant_that_has_switched_codes_off_shows_none(emulator: Emulator) -> None:
+    with emulator.without("QR_CODE"):
+        answer = emulator.anonymous("challenge/qr-code", {"action": "signIn"})
+    assert (answer.status_code, refused(answer)) == (400, "invalid_request")
+    assert answer.json()["errorDescription"] == "The tenant has switched off QR_CODE."
+
+
+@pytest.mark.parametrize("named", ["x", "00000000-0000-0000-0000-000000000001"])
+def test_a_code_that_was_never_shown_is_not_polled(emulator: Emulator, named: str) -> None:
+    shown = show(emulator, emulator.configure("ALLOW"))
+    assert poll(emulator, shown, challengeId=named)["errorCode"] == "invalid_request"
+
+
+def test_a_claimed_code_is_nobody_elses(emulator: Emulator, user: str, phone: Phone) -> None:
+    mallory = phone_of(emulator, f"{user}-mallory", "qr-code")
+    shown = show(emulator, emulator.configure("ALLOW"))
+    assert phone.claim(shown["challengeId"]).status_code == 200
+    assert refused(mallory.claim(shown["challengeId"])) == "invalid_request"
+    assert refused(mallory.answer(shown["challengeId"])) == "invalid_request"
+    phone.answer(shown["challengeId"])
+    assert emulator.validate(poll(emulator, shown)["accessToken"])["userId"] == user

@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 
 from django_authsignal.emulator import clock, engine, fields
 from django_authsignal.emulator.engine import Session
-from django_authsignal.emulator.models import Authenticator, DeviceChallenge
+from django_authsignal.emulator.models import Action, Authenticator, DeviceChallenge
 from django_authsignal.emulator.problems import Problem, invalid
 
 UNCLAIMED, CLAIMED, APPROVED, REJECTED = "unclaimed", "claimed", "approved", "rejected"
@@ -32,6 +32,13 @@ class Asker:
     session: Session | None
     address: str = ""
     agent: str = field(default="", repr=False)
+
+
+def asking(asker: Asker) -> tuple[Session, Action]:
+    """Who asks, and for which action. A hosted page has both."""
+    if asker.session is None or asker.session.action is None:
+        raise over()
+    return asker.session, asker.session.action
 
 
 def create(

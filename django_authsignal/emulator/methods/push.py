@@ -52,9 +52,8 @@ def challenge(asker: Asker, session: Session, code: str, authenticator_id: str |
 
 def ask(asker: Asker) -> None:
     """Ask all of the user's phones for the session's own action."""
-    if asker.session is None or asker.session.action is None:
-        raise device_challenge.over()
-    challenge(asker, asker.session, asker.session.action.code, None)
+    session, action = device_challenge.asking(asker)
+    challenge(asker, session, action.code, None)
 
 
 def verify(session: Session, challenge_id: str) -> dict[str, Any]:

@@ -35,9 +35,7 @@ def challenge(asker: Asker, code: str, custom: dict[str, Any] | None) -> tuple[D
 
 def ask(asker: Asker) -> None:
     """A question for the session's own action, in place of the older ones. Who has the session collects its answer."""
-    if asker.session is None or asker.session.action is None:
-        raise device_challenge.over()
-    action = asker.session.action
+    _session, action = device_challenge.asking(asker)
     older = DeviceChallenge.objects.filter(method=_METHOD, action=action, state__in=[UNCLAIMED, CLAIMED])
     older.update(expires_at=clock.now())
     challenge(asker, action.code, None)
@@ -68,8 +66,7 @@ def claim(device: Authenticator, challenge_id: str) -> DeviceChallenge:
     """Make it this phone's to answer. The first phone has it; no other sees or answers it."""
     row = device_challenge.open_for(_METHOD, device, challenge_id, UNCLAIMED)
     unclaimed = DeviceChallenge.objects.filter(pk=row.pk, state=UNCLAIMED)
-    # Its user too: what another user's phone has claimed is no longer anybody's.
-    if not unclaimed.update(state=CLAIMED, authenticator=device, user=device.user_id):
+    if not unclaimed.update(state=CLAIMED, authenticator=device):
         raise device_challenge.over()
     return row
 
