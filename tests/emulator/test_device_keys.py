@@ -127,6 +127,11 @@ def test_a_removal_needs_the_devices_signature_of_now(emulator: Emulator, user: 
     assert phone.remove(windows=-1).status_code == 200  # a clock that is ten minutes late
 
 
+@pytest.mark.parametrize(("windows", "status"), [(-2, 400), (-1, 200), (0, 200), (1, 200), (2, 400)])
+def test_a_clock_may_be_ten_minutes_off_for_a_removal(emulator: Emulator, user: str, windows: int, status: int) -> None:
+    assert phone_of(emulator, user, "push").remove(windows).status_code == status
+
+
 @pytest.mark.parametrize("signature", ["", "AAAA", "é", "x" * 400, None])
 def test_what_is_no_signature_is_refused(emulator: Emulator, user: str, signature: str | None) -> None:
     phone = phone_of(emulator, user, "push")
@@ -169,6 +174,38 @@ def test_a_push_token_is_not_changed_by_another_signature_device_or_too_late(emu
     emulator.advance(301)
     late = body | {"signature": phone.sign(question["message"])}
     assert refused(phone.ask("PATCH", "", json=late)) == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"devicePlatform": "android"}, 200),
+        ({"devicePlatform": "web"}, 200),
+        ({"devicePlatform": "fridge"}, 400),
+        ({"devicePlatform": None, "deviceName": None}, 200),
+        ({"deviceName": 7}, 400),
+        ({"pushToken": "x" * 4096}, 200),
+        ({"pushToken": "x" * 4097}, 400),
+        ({"publicKey": None}, 400),
+    ],
+)
+def test_a_phone_says_what_it_is(emulator: Emulator, user: str, given: dict[str, Any], status: int) -> None:
+    answer = Phone(emulator, "push").enrol(emulator.track(user, "signIn")["token"], **given)
+    assert answer.status_code == status
+    kept = emulator.server("GET", f"users/{user}/authenticators").json() if status == 200 else []
+    platform, name = given.get("devicePlatform", "ios"), given.get("deviceName", "Ada's phone")
+    assert [(one.get("devicePlatform"), one.get("displayName")) for one in kept] == [
+        (platform.upper() if platform else None, name) for _ in kept
+    ]
+
+
+def test_what_is_said_of_a_key_is_told_by_its_place(emulator: Emulator, user: str) -> None:
+    answer = Phone(emulator, "push").enrol(emulator.track(user, "signIn")["token"], publicKey="AAAA")
+    assert answer.json()["errorDescription"].startswith("body.publicKey must be a public key")
+    answer = Phone(emulator, "push").ask("GET", "", params={"publicKey": "AAAA"})
+    assert answer.json()["errorDescription"].startswith("publicKey must be a public key")
+    answer = Phone(emulator, "push").ask("POST", "/remove", json={"publicKey": "AAAA", "signature": "AAAA"})
+    assert answer.json()["errorDescription"].startswith("body.publicKey must be a public key")
 
 
 # In-app.

@@ -208,6 +208,25 @@ def test_the_page_says_who_is_confirmed_and_for_what(emulator: Emulator, enrolle
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
 
+def test_the_mail_says_what_its_link_is_good_for(emulator: Emulator, enrolled: str) -> None:
+    asked(emulator, enrolled)
+    mail = requests.get(f"{emulator.url}/inbox.json", params={"to": address(enrolled)}, timeout=9).json()[0]
+    assert (mail["channel"], mail["subject"]) == ("email", "Your sign-in link")
+    assert mail["body"] == f"Open this link to go on: {mail['url']}\nIt works once, for 10 minutes."
+    assert mail["url"].startswith(f"{emulator.url}/magic-link/?link=")
+
+
+@pytest.mark.parametrize(("named", "collected"), [("own", True), ("", True), ("another's", False), ("x", False)])
+def test_a_link_is_collected_by_its_challenge_if_one_is_named(
+    emulator: Emulator, enrolled: str, named: str, collected: bool
+) -> None:
+    token = str(emulator.track(enrolled, emulator.configure("CHALLENGE"))["token"])
+    ids = {"own": emulator.call(ASK, token)["challengeId"]}
+    press(mailed(emulator, enrolled))
+    ids["another's"] = emulator.call(ASK, emulator.track(enrolled, "signIn")["token"])["challengeId"]
+    assert emulator.call(POLL, token, {"challengeId": ids.get(named, named)})["isVerified"] is collected
+
+
 @pytest.mark.parametrize("query", ["", "?link=", "?link=%00", "?link=" + "x" * 5000, "?link=%ff"])
 def test_a_broken_link_is_a_page(emulator: Emulator, query: str) -> None:
     assert requests.get(f"{emulator.url}/magic-link/{query}", timeout=9).status_code == 410
