@@ -1,9 +1,12 @@
 """Fixtures shared by the suite: people, their browsers, and the way from a question to its proof."""
 
 import contextvars
+import importlib
+import os
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -18,6 +21,9 @@ from django_authsignal.client import _breaker
 from django_authsignal.models import Challenge
 from django_authsignal.signals import event_received
 from tests import pairs
+from tests.once import _urls_are_read_once, django_db_setup  # noqa: F401
+
+ROOT = Path(__file__).parents[1]
 
 # As it was before any test.
 _FRESH = contextvars.copy_context()
@@ -41,6 +47,23 @@ LONG = (
     *("doors/", "matrix/", "e2e/", "chaos/", "emulator/test_phone", "emulator/test_dashboard"),
     *("example/", "emulator/", "sdks/"),
 )
+
+
+def pytest_collection(session):
+    """
+    Lets each worker import the tests from another place on.
+
+    What is imported first is rewritten for its assertions, and kept: so on a fresh clone each worker rewrites a share,
+    and not all of them everything.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if not worker:
+        return
+    files = sorted(file for folder in session.config.args for file in Path(folder).absolute().rglob("test_*.py"))
+    begin = len(files) * int(worker.removeprefix("gw")) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    for file in files[begin:] + files[:begin]:
+        with suppress(Exception, pytest.skip.Exception):  # collecting it will say so
+            importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_report_header():

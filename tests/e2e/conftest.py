@@ -110,9 +110,7 @@ def person(demo: Demo, chromium: Browser) -> Iterator[Callable[..., Person]]:
 def ada(person: Callable[..., Person]) -> Person:
     """Somebody new, signed in with a passkey."""
     new = person()
-    new.sign_up()
-    new.enrol_passkey()
-    new.at_the_bank("/account/")
+    new.have_passkey()
     return new
 
 
@@ -120,10 +118,7 @@ def ada(person: Callable[..., Person]) -> Person:
 def bob(person: Callable[..., Person]) -> tuple[Person, AuthenticatorApp]:
     """Somebody new, signed in with an authenticator app."""
     new = person()
-    new.sign_up()
-    app = new.enrol_app()
-    new.at_the_bank("/account/")
-    return new, app
+    return new, new.have_app()
 
 
 @pytest.fixture

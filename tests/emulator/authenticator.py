@@ -13,7 +13,7 @@ from typing import Any
 import cbor2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
 
@@ -48,6 +48,11 @@ class SoftwareAuthenticator:
     def __post_init__(self) -> None:
         elliptic = self.algorithm == "ES256"
         self.key = ec.generate_private_key(ec.SECP256R1()) if elliptic else ed25519.Ed25519PrivateKey.generate()
+
+    @property
+    def private_key(self) -> bytes:
+        """PKCS #8."""
+        return bytes(self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
 
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
         """RegistrationResponseJSON."""

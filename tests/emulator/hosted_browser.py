@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import threading
@@ -16,6 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import axe_playwright_python
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
+from .authenticator import SoftwareAuthenticator, decode
+
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 # WCAG 2.2 AA, and what axe-core calls good practice; or the colours alone, which is all that another scheme changes.
 RUN_AXE = """async (colours) => (await axe.run(document, {runOnly: colours
@@ -25,6 +28,8 @@ RUN_AXE = """async (colours) => (await axe.run(document, {runOnly: colours
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--in-process-gpu",  # with the next one a tenth of the time: these machines draw without one
+    "--renderer-process-limit=1",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -124,6 +129,18 @@ class PasskeyDevice:
         self.session.send("WebAuthn.clearCredentials", {"authenticatorId": self.id})
         for passkey in other.session.send("WebAuthn.getCredentials", {"authenticatorId": other.id})["credentials"]:
             self.session.send("WebAuthn.addCredential", {"authenticatorId": self.id, "credential": passkey})
+
+    def take(self, passkey: SoftwareAuthenticator, rp_id: str) -> None:
+        """Puts this passkey on the device."""
+        credential = {
+            "credentialId": base64.b64encode(passkey.credential_id).decode(),
+            "isResidentCredential": True,
+            "rpId": rp_id,
+            "privateKey": base64.b64encode(passkey.private_key).decode(),
+            "userHandle": base64.b64encode(decode(passkey.user_handle)).decode(),
+            "signCount": passkey.count,
+        }
+        self.session.send("WebAuthn.addCredential", {"authenticatorId": self.id, "credential": credential})
 
 
 def add_passkey_device(page: Page, *, knows_its_owner: bool = True) -> PasskeyDevice:
