@@ -24,7 +24,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Any:
     anew = TransactionTestCase._fixture_teardown
 
     def empty(test: TransactionTestCase) -> None:
-        if _written() != written or test.available_apps is not None:
+        alone = list(test._databases_names(include_mirrors=False)) == ["default"]
+        if not alone or test.available_apps is not None or _written() != written:
             anew(test)
             return
         connection = connections["default"]
