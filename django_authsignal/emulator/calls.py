@@ -108,6 +108,6 @@ def _action(user: EmulatedUser, code: str, key: str, given: Body) -> Action:
 
 def _settle(user: EmulatedUser, call: Call, state: str) -> None:
     row = _action(user, call.action_code, call.reference_id, {})
-    engine.require_open(Session(user, row, frozenset(), ""))
+    engine.require_open(Session(user, row))
     now = clock.now()
     Action.objects.filter(pk=row.pk, state=row.state).update(state=state, state_updated_at=now, updated_at=now)

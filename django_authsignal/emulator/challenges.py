@@ -53,7 +53,7 @@ def send(body: Body) -> Challenge:
         raise invalid(f"body.{'email' if method in _MAIL else 'phoneNumber'} is required.")
     if user:
         action = _action(user, code, key, given)
-        engine.require_allowed(Session(user, action, frozenset(), ""), method)
+        engine.require_allowed(Session(user, action), method)
     row = Challenge(
         user=user,
         action=action,
@@ -108,7 +108,7 @@ def claim(challenge_id: str, user_id: str, *, unverified: bool = False) -> Body:
         _own(user, row.method, row.email, row.phone_number)
         action = _action(user, row.action_code, row.idempotency_key, row.attributes)
         _bind(row, user, action)
-        session = Session(user, action, frozenset(), "")
+        session = Session(user, action)
         blocked = _refusal(session, row.method)
         if row.verified_at and not blocked:
             token = _prove(row, user, action)
@@ -132,7 +132,7 @@ def track(user_id: str, code: str, body: Body) -> Body:
         )
         _own(action.user, row.method, row.email, row.phone_number)
         _bind(row, action.user, action)
-        if not _refusal(Session(action.user, action, frozenset(), ""), row.method):
+        if not _refusal(Session(action.user, action), row.method):
             _prove(row, action.user, action)
     action.refresh_from_db()  # after the transaction: the proof may have waited for its end
     return {**answer, "state": action.state}
@@ -191,7 +191,7 @@ def _resend(body: Body) -> Challenge:
         if fields.text(body, name, limit=ID_LENGTH) not in (None, "", value):
             raise invalid(f"body.{name} is not that of the challenge.")
     if row.user and row.action:
-        engine.require_allowed(Session(row.user, row.action, frozenset(), ""), row.method)
+        engine.require_allowed(Session(row.user, row.action), row.method)
     if row.method in _TEXT and (channel := fields.choice(body, "smsChannel", SMS_CHANNELS)):
         row.sms_channel = _channel(row.method, channel)
     _deliver(row)
@@ -258,7 +258,7 @@ def _bind(row: Challenge, user: EmulatedUser, action: Action) -> None:
 
 def _prove(row: Challenge, user: EmulatedUser, action: Action) -> str:
     """Mark the action as proved by the challenge. Raises Problem when it is blocked, or does not take the method."""
-    session = Session(user, action, frozenset(), "")
+    session = Session(user, action)
     engine.require_allowed(session, row.method)
     # The proof was asked for here, whatever the outcome would have been for a track.
     Action.objects.filter(pk=action.pk, state=State.ALLOW).update(state=State.CHALLENGE_REQUIRED)

@@ -38,8 +38,8 @@ class Session:
 
     user: EmulatedUser
     action: Action | None
-    scopes: frozenset[str]
-    token: str = field(repr=False)
+    scopes: frozenset[str] = frozenset()
+    token: str = field(default="", repr=False)
     expires: int | None = None  # Unix seconds; None when it came from no token
     device: str = ""  # of a pairing: the id that the phone's key will have
     on_page: bool = False  # of a hosted page, which gives recovery codes on a page of their own
@@ -338,10 +338,10 @@ def recovery_allowed(session: Session) -> bool:
 def sign_in(user: EmulatedUser, code: str, key: str, method: str, given: dict[str, Any]) -> Session:
     """The session of a proof that began without a user: its action is made now, unless none was named."""
     if not code:
-        return Session(user, None, frozenset(), "")
+        return Session(user, None)
     row = Action.objects.filter(user=user, code=code, idempotency_key=key).first()
     row = row or create_action(user, code, key, given)
-    session = Session(user, row, frozenset(), "")
+    session = Session(user, row)
     require_allowed(session, method)
     # The proof was asked for here, whatever the outcome would have been for a track.
     Action.objects.filter(pk=row.pk, state=State.ALLOW).update(state=State.CHALLENGE_REQUIRED)

@@ -30,7 +30,7 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 def _ask(request: HttpRequest, row: Code, link: str) -> HttpResponse:
     if request.method != "POST":
-        purpose = Visit(Session(row.user, row.action, frozenset(), "")).purpose
+        purpose = Visit(Session(row.user, row.action)).purpose
         context = {"link": link, "purpose": purpose, "address": row.authenticator.email, "asked": row}
         context["theme"] = hosted_theme.context()
         return secured(render(request, "emulator/magic_link.html", context))

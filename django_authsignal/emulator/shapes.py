@@ -28,7 +28,7 @@ def user(row: EmulatedUser | None) -> dict[str, Any]:
     """One that nobody has tracked is not an error: it is a user without authenticators."""
     if row is None:
         return {"isEnrolled": False, "emailVerified": False, "phoneNumberVerified": False}
-    session = engine.Session(row, None, frozenset(), "")
+    session = engine.Session(row, None)
     enrolled = engine.enrolled_methods(session)
     return {
         "isEnrolled": bool(enrolled),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -77,16 +78,22 @@ class Emulator:
         return self.post("validate", {"token": token, **expected})
 
     @contextlib.contextmanager
-    def without(self, method: str) -> Iterator[None]:
-        """Meanwhile the tenant has switched the method off."""
+    def having(self, method: str, **changes: Any) -> Iterator[None]:
+        """Meanwhile the tenant's configuration of the method is changed."""
         rows = self.server("GET", "management/authenticator-configurations").json()
-        (key,) = (row["authenticatorId"] for row in rows if row["verificationMethod"] == method)
-        path = f"management/authenticator-configurations/{key}"
-        assert self.server("PATCH", path, {"isActive": False}).status_code == 200
+        (row,) = (one for one in rows if one["verificationMethod"] == method)
+        path = f"management/authenticator-configurations/{row['authenticatorId']}"
+        assert self.server("PATCH", path, changes).status_code == 200
         try:
             yield
         finally:
-            self.server("PATCH", path, {"isActive": True})
+            self.server("PATCH", path, {name: row.get(name) for name in changes})
+
+    def query(self, query: str, *values: Any) -> Any:
+        """What its database answers."""
+        file = self.clock_file.parent / "authsignal-emulator.sqlite3"
+        with contextlib.closing(sqlite3.connect(file, timeout=15)) as database:
+            return database.execute(query, values).fetchall()
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock ahead, for good."""

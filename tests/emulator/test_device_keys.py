@@ -284,7 +284,7 @@ def test_an_in_app_sign_in_keeps_its_key_and_is_remembered_of_its_device(emulato
 
 def test_a_tenant_that_has_switched_apps_off_spends_no_challenge_of_theirs(emulator: Emulator, user: str) -> None:
     phone, challenge = phone_of(emulator, user, "in-app"), in_app_challenge(emulator)
-    with emulator.without("IN_APP"):
+    with emulator.having("IN_APP", isActive=False):
         answer = verify(emulator, phone, challenge)
     assert (answer.status_code, refused(answer)) == (400, "invalid_request")
     assert answer.json()["errorDescription"] == "The tenant has switched off IN_APP."

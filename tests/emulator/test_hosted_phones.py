@@ -366,6 +366,19 @@ def test_a_rejection_ends_the_action_and_says_so(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_rejection_stays_one_when_its_time_is_over(emulator: Emulator, user: str, kind: str) -> None:
+    phone, action = phone_of(emulator, user, kind), emulator.configure("CHALLENGE")
+    tracked = emulator.track(user, action)
+    visitor = Pages(emulator, tracked["token"])
+    ask(visitor, kind)
+    phone.answer(question(visitor, kind, phone), approved=False)
+    emulator.advance(590)
+    late = Pages(emulator, emulator.track(user, action, idempotencyKey=tracked["idempotencyKey"])["token"])
+    emulator.advance(11)
+    assert late.waits(f"{kind}/") == {"waits": False, "state": "rejected"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_the_waiting_page_asks_gives_no_token_away(
     emulator: Emulator, user: str, pages: Callable[..., Pages], kind: str
 ) -> None:
@@ -470,6 +483,7 @@ def test_a_code_leaves_the_push_of_its_action_and_the_code_of_another_alive(
     ask(visitor, "push")
     pushed = question(visitor, "push", phone)
     shown = link_of(other.get("qr-code/"))["claim"]
+    assert scanner.claim(link_of(visitor.get("qr-code/"))["claim"]).status_code == 200
     visitor.post("qr-code/", do="ask")
     assert scanner.claim(shown).status_code == 200
     assert phone.answer(pushed).status_code == 200

@@ -341,6 +341,23 @@ def test_what_is_no_question_to_a_phone_is_not_collected(
     assert refused(emulator.client("POST", "verify/push", token, {"challengeId": challenge})) == "invalid_request"
 
 
+def test_an_approval_of_one_action_is_not_collected_for_another(emulator: Emulator, user: str, phone: Phone) -> None:
+    (first, one), (second, two) = challenged(emulator, user), challenged(emulator, user)
+    approved, waiting = ask(emulator, one, first)["challengeId"], ask(emulator, two, second)["challengeId"]
+    phone.answer(approved)
+    assert poll(emulator, two, waiting) == PENDING
+    assert emulator.validate(two)["state"] == "CHALLENGE_REQUIRED"
+    assert "accessToken" in poll(emulator, one, approved)
+
+
+def test_a_push_is_not_answered_by_a_phone_that_scans(emulator: Emulator, user: str, phone: Phone) -> None:
+    scanner = phone_of(emulator, user, "qr-code")
+    action, token = challenged(emulator, user)
+    challenge = ask(emulator, token, action)["challengeId"]
+    assert refused(scanner.answer(challenge)) == "invalid_request"
+    assert poll(emulator, token, challenge) == PENDING
+
+
 # A new push token.
 
 

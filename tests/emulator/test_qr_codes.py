@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from .conftest import Emulator
+from .authenticator import SoftwareAuthenticator
+from .conftest import Emulator, enrol_passkey
 from .phone import Phone, challenged, phone_of, refused
 
 UNCLAIMED = {"isClaimed": False, "isVerified": False, "isConsumed": False}
@@ -158,7 +159,7 @@ def test_a_wrong_tenant_shows_and_polls_nothing(emulator: Emulator) -> None:
 
 
 def test_a_tenant_that_has_switched_codes_off_shows_none(emulator: Emulator) -> None:
-    with emulator.without("QR_CODE"):
+    with emulator.having("QR_CODE", isActive=False):
         answer = emulator.anonymous("challenge/qr-code", {"action": "signIn"})
     assert (answer.status_code, refused(answer)) == (400, "invalid_request")
     assert answer.json()["errorDescription"] == "The tenant has switched off QR_CODE."
@@ -178,3 +179,133 @@ def test_a_claimed_code_is_nobody_elses(emulator: Emulator, user: str, phone: Ph
     assert refused(mallory.answer(shown["challengeId"])) == "invalid_request"
     phone.answer(shown["challengeId"])
     assert emulator.validate(poll(emulator, shown)["accessToken"])["userId"] == user
+
+
+def test_a_phone_is_told_what_the_page_says_or_else_what_the_action_says(
+    emulator: Emulator, user: str, phone: Phone
+) -> None:
+    seen = {"ipAddress": "198.51.100.7", "userAgent": "Browser/1"}
+    action, token = challenged(emulator, user, custom={"amount": 5}, **seen)
+    for given, told in (({"custom": {"till": 7}}, {"till": 7}), ({}, {"amount": 5}), ({"custom": {}}, None)):
+        shown = emulator.call("challenge/qr-code", token, {"action": action, **given})
+        claimed = phone.claim(shown["challengeId"]).json()
+        assert claimed.get("custom") == told
+        assert {name: claimed[name] for name in seen} == seen
+
+
+def test_an_action_that_is_blocked_after_its_approval_is_not_collected(
+    emulator: Emulator, user: str, phone: Phone
+) -> None:
+    action = emulator.configure("CHALLENGE")
+    tracked = emulator.track(user, action)
+    shown = emulator.call("challenge/qr-code", tracked["token"], {"action": action})
+    phone.claim(shown["challengeId"])
+    assert phone.answer(shown["challengeId"]).json() == {"isVerified": True}
+    emulator.server("PATCH", f"users/{user}/actions/{action}/{tracked['idempotencyKey']}", {"state": "BLOCK"})
+    assert poll(emulator, shown)["errorCode"] == "forbidden"
+    assert emulator.validate(tracked["token"])["state"] == "BLOCK"
+
+
+def test_a_token_that_named_no_action_asks_for_one(
+    emulator: Emulator, user: str, phone: Phone, passkey: SoftwareAuthenticator
+) -> None:
+    enrol_passkey(emulator, emulator.track(user, "signIn", scope="add:authenticators")["token"], passkey)
+    begun = emulator.anonymous("user-authenticators/passkey/authentication-options", {}).json()
+    body = {"authenticationCredential": passkey.get(begun["options"])}
+    token = emulator.anonymous("verify/passkey", body).json()["accessToken"]
+    action = emulator.configure("ALLOW")
+    shown = emulator.call("challenge/qr-code", token, {"action": action})
+    claimed = phone.claim(shown["challengeId"]).json()
+    assert (claimed["actionCode"], claimed["ipAddress"]) == (action, "127.0.0.1")
+    assert "python-requests" in claimed["userAgent"]
+    row = emulator.server("GET", f"users/{user}/actions/{action}/{claimed['idempotencyKey']}").json()
+    assert row["state"] == "CHALLENGE_REQUIRED"
+    phone.answer(shown["challengeId"])
+    proved = emulator.validate(poll(emulator, shown)["accessToken"], userId=user, action=action)
+    assert (proved["isValid"], proved["verificationMethod"]) == (True, "QR_CODE")
+
+
+@pytest.mark.parametrize("action", ["", "a b", "x" * 65])
+def test_what_is_no_action_is_not_asked_for(emulator: Emulator, action: str) -> None:
+    assert refused(emulator.anonymous("challenge/qr-code", {"action": action})) == "invalid_request"
+
+
+def test_what_was_asked_is_forgotten_a_day_after_its_end(emulator: Emulator) -> None:
+    def ask() -> dict[str, str]:
+        options = emulator.anonymous("user-authenticators/passkey/authentication-options", {}).json()
+        shown = show(emulator, "signIn")
+        return {"devicechallenge": shown["challengeId"], "webauthnchallenge": options["challengeId"]}
+
+    asked = ask()
+    for seconds, kept in ((86_100, [1, 1]), (1_000, [0, 0])):  # they end after ten minutes, and after five
+        emulator.advance(seconds)
+        ask()
+        counted = "SELECT count(*) FROM authsignal_emulator_{} WHERE id = ?"
+        assert [emulator.query(counted.format(name), key.replace("-", ""))[0][0] for name, key in asked.items()] == kept
+
+
+@pytest.mark.parametrize(("accepted", "status"), [("QR_CODE", 200), ("PASSKEY", 400)])
+def test_a_code_is_shown_where_it_is_accepted(
+    emulator: Emulator, user: str, phone: Phone, accepted: str, status: int
+) -> None:
+    action = emulator.configure("CHALLENGE", [accepted])
+    token = emulator.track(user, action)["token"]
+    assert emulator.client("POST", "challenge/qr-code", token, {"action": action}).status_code == status
+
+
+def test_two_sign_ins_are_two_actions(emulator: Emulator, phone: Phone) -> None:
+    action = emulator.configure("ALLOW")
+    claims = [phone.claim(show(emulator, action)["challengeId"]).json() for _ in range(2)]
+    assert len({claim["idempotencyKey"] for claim in claims}) == 2
+
+
+def test_a_blocked_sign_in_can_be_rejected(emulator: Emulator, phone: Phone) -> None:
+    shown = show(emulator, emulator.configure("BLOCK"))
+    phone.claim(shown["challengeId"])
+    assert phone.answer(shown["challengeId"], approved=False).json() == {"isVerified": False}
+    assert poll(emulator, shown) == REJECTED
+
+
+def test_what_is_switched_off_meanwhile_is_neither_approved_nor_failed(
+    emulator: Emulator, user: str, phone: Phone
+) -> None:
+    action, token = challenged(emulator, user)
+    shown = emulator.call("challenge/qr-code", token, {"action": action})
+    phone.claim(shown["challengeId"])
+    with emulator.having("QR_CODE", isActive=False):
+        assert refused(phone.answer(shown["challengeId"])) == "invalid_request"
+    assert poll(emulator, shown) == REJECTED
+    assert emulator.validate(token)["state"] == "CHALLENGE_REQUIRED"
+
+
+def test_an_approval_is_not_collected_while_codes_are_switched_off(emulator: Emulator, user: str, phone: Phone) -> None:
+    action, token = challenged(emulator, user)
+    shown = emulator.call("challenge/qr-code", token, {"action": action})
+    phone.claim(shown["challengeId"])
+    phone.answer(shown["challengeId"])
+    with emulator.having("QR_CODE", isActive=False):
+        assert poll(emulator, shown)["errorCode"] == "invalid_request"
+    assert emulator.validate(token)["state"] == "CHALLENGE_REQUIRED"
+    assert poll(emulator, shown)["isVerified"] is True
+    (row,) = emulator.server("GET", f"users/{user}/actions?codes={action}").json()
+    assert row["verifiedByAuthenticatorId"] == phone.look_up().json()["userAuthenticatorId"]
+
+
+def test_what_was_collected_stays_so_when_its_time_is_over(emulator: Emulator, phone: Phone) -> None:
+    shown = show(emulator, emulator.configure("ALLOW"))
+    phone.claim(shown["challengeId"])
+    phone.answer(shown["challengeId"])
+    assert "accessToken" in poll(emulator, shown)
+    emulator.advance(601)
+    assert poll(emulator, shown) == {"isClaimed": True, "isVerified": True, "isConsumed": True}
+
+
+def test_what_a_webhook_refused_is_rejected(emulator: Emulator, user: str, phone: Phone) -> None:
+    action, token = challenged(emulator, user)
+    body = {"defaultUserActionResult": "CHALLENGE", "verificationWebhookUrl": "http://127.0.0.1:9/"}
+    emulator.server("PATCH", f"management/action-configurations/{action}", body)
+    shown = emulator.call("challenge/qr-code", token, {"action": action})
+    phone.claim(shown["challengeId"])
+    phone.answer(shown["challengeId"])
+    assert poll(emulator, shown)["errorCode"] == "challenge_refused"
+    assert poll(emulator, shown) == REJECTED

@@ -145,3 +145,11 @@ def test_a_passkey_and_a_key_are_not_enrolled_again_as_the_other(
     for path in (KEY, PASSKEY):
         options = emulator.call(f"{path}/registration-options", token, {})
         assert {one["id"] for one in options.get("options", options)["excludeCredentials"]} == known
+
+
+@pytest.mark.parametrize(("accepted", "status"), [("SECURITY_KEY", 200), ("PASSKEY", 400)])
+def test_a_key_is_asked_for_where_it_is_accepted(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, accepted: str, status: int
+) -> None:
+    token = emulator.track(user, emulator.configure("CHALLENGE", [accepted]))["token"]
+    assert emulator.client("POST", f"{KEY}/authentication-options", token, {}).status_code == status

@@ -76,6 +76,24 @@ def test_the_channel_is_chosen_and_remembered(
     assert verify(emulator, token, message["code"])["isVerified"] is True
 
 
+@pytest.mark.parametrize(
+    ("asked", "tenants", "channel"),
+    [
+        (None, "WHATSAPP", "whatsapp"),
+        ("DEFAULT", "WHATSAPP", "whatsapp"),
+        ("DEFAULT", "SMS", "sms"),
+        ("SMS", "WHATSAPP", "sms"),
+    ],
+)
+def test_the_default_channel_is_the_tenants(
+    emulator: Emulator, enrolled: str, phone: str, asked: str | None, tenants: str, channel: str
+) -> None:
+    token = challenged(emulator, enrolled)
+    with emulator.having("SMS", smsChannel=tenants), emulator.having("WHATSAPP", smsChannel="SMS"):
+        emulator.call("challenge/sms", token, {"smsChannel": asked})
+    assert received(emulator, phone)["channel"] == channel
+
+
 def test_the_authenticator_is_chosen_by_its_id(emulator: Emulator, enrolled: str, phone: str) -> None:
     token = emulator.track(enrolled, "signIn", scope="add:authenticators")["token"]
     newer = f"{phone[:-1]}{(int(phone[-1]) + 1) % 10}"
@@ -149,3 +167,16 @@ def test_whatsapp_does_not_enrol_past_what_the_user_has(emulator: Emulator, enro
 
 def test_whatsapp_without_a_number_is_refused(emulator: Emulator, user: str) -> None:
     assert emulator.client("POST", "challenge/whatsapp", emulator.track(user, "signIn")["token"]).status_code == 400
+
+
+def test_whatsapp_challenges_what_is_named_and_enrols_nothing_then(emulator: Emulator, user: str, phone: str) -> None:
+    token = emulator.track(user, "signIn", phoneNumber=phone, scope="add:authenticators")["token"]
+    emulator.call("challenge/whatsapp", token)
+    verify(emulator, token, received(emulator, phone)["code"], "whatsapp")
+    emulator.call("user-authenticators/sms", token)
+    verify(emulator, token, received(emulator, phone)["code"])
+    rows = emulator.client("GET", "user-authenticators", token).json()
+    keys = {row["verificationMethod"]: {"userAuthenticatorId": row["userAuthenticatorId"]} for row in rows}
+    token, other = challenged(emulator, user), emulator.track(f"{user}-other", "signIn", phoneNumber=phone)["token"]
+    for who, method, status in ((token, "WHATSAPP", 200), (token, "SMS", 400), (other, "WHATSAPP", 400)):
+        assert emulator.client("POST", "challenge/whatsapp", who, keys[method]).status_code == status

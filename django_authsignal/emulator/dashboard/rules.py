@@ -253,7 +253,7 @@ def _answer(form: Form, action: ActionConfiguration) -> dict[str, Any]:
     custom = fields.mapping({"custom": form.json("custom")}, "custom")
     read = Inputs(user, device, form.text("ip"), form.text("userAgent"), custom)
     decision = rules.decide(action, read)
-    enrolled = engine.enrolled_methods(engine.Session(user, None, frozenset(), ""))
+    enrolled = engine.enrolled_methods(engine.Session(user, None))
     accepted = [m for m in tenant.offered_methods() if decision.methods is None or m in decision.methods]
     usable = [method for method in enrolled if method in accepted]
     decider = decision.rule_ids[0] if decision.rule_ids else ""

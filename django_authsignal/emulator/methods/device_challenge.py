@@ -127,7 +127,7 @@ def newest(method: str, session: Session) -> DeviceChallenge | None:
     """The last question that was asked for this session's action, whatever has become of it."""
     if session.action is None:
         return None
-    rows = DeviceChallenge.objects.filter(method=method, user=session.user, action=session.action)
+    rows = DeviceChallenge.objects.filter(method=method, action=session.action)
     return rows.order_by("-created_at", "-pk").first()
 
 
@@ -150,7 +150,7 @@ def collect(row: DeviceChallenge) -> str | None:
         row = DeviceChallenge.objects.select_related("user", "action", "authenticator").get(pk=row.pk)
         if row.user is None or row.action is None:
             raise over()
-        session = Session(row.user, row.action, frozenset(), "")
+        session = Session(row.user, row.action)
         engine.require_allowed(session, row.method)
         return engine.complete(session, row.method, row.authenticator, undo=partial(_refuse, row))
 
@@ -169,7 +169,7 @@ def as_uuid(value: str) -> uuid.UUID:
 
 def _session(row: DeviceChallenge, device: Authenticator) -> Session:
     if row.action:
-        return Session(device.user, row.action, frozenset(), "")
+        return Session(device.user, row.action)
     given = {"ip_address": row.ip_address, "user_agent": row.user_agent, "custom": row.custom}
     return engine.sign_in(device.user, row.action_code, row.idempotency_key, row.method, given)
 
