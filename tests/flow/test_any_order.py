@@ -124,8 +124,7 @@ def signed_in(way_in, ada, bob):
     def sign_in(person):
         browser = way_in()
         browser.force_login(person)
-        browser.get("/members/")
-        browser.prove()
+        browser.pass_challenge("signIn")
         return browser
 
     return sign_in
