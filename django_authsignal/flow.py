@@ -157,8 +157,7 @@ def spend(request: HttpRequest, question: Question) -> bool:
 
 def proved_ahead(request: HttpRequest, question: Question) -> bool:
     """True when a proof for this one request waits already; nothing is spent."""
-    once = ledger.scope_of(request, question.policy, question.bound)
-    return _find(request, question.user, question.policy, question.bound.scope, once) is not None
+    return _find(request, question.user, question.policy, question.bound.scope) is not None
 
 
 def may_start(request: HttpRequest) -> bool:

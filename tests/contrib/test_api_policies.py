@@ -225,6 +225,12 @@ def test_an_allow_that_may_pass_lets_one_request_through(client, authsignal, pol
     assert client.send("/api/withdraw/").status_code == 401
 
 
+def test_an_allow_lets_one_request_with_a_password_through(authsignal, ada):
+    authsignal.allow()
+    assert ApiClient(authsignal, basic(ada)).send("/api/plain/").status_code == 200
+    assert set(statuses("signIn")) <= {Status.ALLOWED, Status.SPENT}
+
+
 def test_an_allow_is_denied_by_default(client, authsignal):
     authsignal.allow()
     refused = client.send("/api/withdraw/")

@@ -11,7 +11,7 @@ from rest_framework_simplejwt.settings import api_settings as jwt_settings
 from django_authsignal.backends import AuthsignalBackend, AuthsignalBackendMixin
 from django_authsignal.client import ConfigurationError
 from django_authsignal.contrib.rest_framework import SignInMixin
-from django_authsignal.models import Challenge, Status
+from django_authsignal.models import Challenge, Kind, Status
 from tests.conftest import PASSWORD, newest
 from tests.contrib.conftest import ApiClient, basic
 
@@ -63,6 +63,13 @@ def test_a_proof_of_somebody_else_issues_no_token(anonymous_client, ada, bob, pa
     token = anonymous_client.complete(anonymous_client.send(path, {"username": "bob", "password": PASSWORD}))
     refused = anonymous_client.send(path, CREDENTIALS, token=token)
     assert (refused.status_code, refused.json()["reason"]) == (401, "changed")
+
+
+@pytest.mark.parametrize("other", [{"tenant": "elsewhere"}, {"kind": Kind.STEP_UP}], ids=str)
+def test_a_proof_that_waits_for_something_else_issues_no_token(anonymous_client, ada, other):
+    token = anonymous_client.complete(anonymous_client.send("/api/pair/", CREDENTIALS))
+    Challenge.objects.update(status=Status.PROVED, **other)
+    assert anonymous_client.send("/api/pair/", CREDENTIALS, token=token).status_code == 401
 
 
 def test_a_proof_for_one_endpoint_issues_no_token_at_another(anonymous_client, ada):

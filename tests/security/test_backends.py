@@ -140,8 +140,9 @@ def test_a_token_without_a_request_or_a_session_is_nobodys(rf, authsignal, ask):
 
 
 @pytest.mark.parametrize("token", ["", "a.b.c"])
-def test_a_token_where_nothing_is_open_asks_nobody(request_, authsignal, ask, token):
-    assert ask(request_, authsignal_token=token) is None
+def test_a_token_where_nothing_is_open_asks_nobody(request_, authsignal, ask, token, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert ask(request_, authsignal_token=token) is None
     assert authsignal.calls == []
 
 

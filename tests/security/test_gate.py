@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_authsignal import flow, session, signals, steps
 from django_authsignal.client.types import Tracked, Validated
 from django_authsignal.decision import Question
-from django_authsignal.models import Challenge, Kind, Status
+from django_authsignal.models import Challenge, Channel, Kind, Status
 from django_authsignal.policy import get_policy
 from tests.conftest import newest
 
@@ -147,12 +147,12 @@ def test_only_what_a_person_waits_for_begins_a_challenge(rf, method, headers):
 def bring(rf):
     """Has the gate take in a token, in a browser's session and with its cookies."""
 
-    def take_in(browser, row, token):
+    def take_in(browser, row, token, **by):
         request = rf.get("/")
         request.session, request.user = browser.session, get_user_model().objects.filter(username="ada").first()
         request.COOKIES = {name: cookie.value for name, cookie in browser.cookies.items()}
         request.open = lambda: [one.id for one in session.open_challenges(request)]
-        return request, steps.run(flow.finish(request, getattr(row, "pk", row), token))
+        return request, steps.run(flow.finish(request, getattr(row, "pk", row), token, **by))
 
     return take_in
 
@@ -205,6 +205,11 @@ def test_another_browser_is_refused_before_anything_is_asked(adas, new_browser, 
     before = len(authsignal.calls)
     assert told(bring(new_browser(), row, "token")[1]) == (False, "foreign", row, False, None)
     assert len(authsignal.calls) == before
+
+
+def test_a_browsers_challenge_is_no_clients(adas, row, bring, authsignal):
+    token = authsignal.complete(str(row.pk))
+    assert told(bring(adas, row, token, by=Channel.API)[1]) == (False, "foreign", row, False, None)
 
 
 def test_another_tenant_is_refused_before_anything_is_asked(adas, row, bring, authsignal, configure):

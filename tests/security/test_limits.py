@@ -15,8 +15,9 @@ from django.test import RequestFactory, override_settings
 from django.urls import reverse
 
 from django_authsignal import flow, limit_conf, limits
+from django_authsignal.client import ConfigurationError
 from django_authsignal.conf import counted_apart, override_transport
-from django_authsignal.models import Challenge, Status
+from django_authsignal.models import Challenge, Channel, Status
 from django_authsignal.signals import action_blocked
 from tests.conftest import PASSWORD, PUBLIC, newest
 
@@ -165,6 +166,21 @@ def test_an_outage_counts_nothing(open_page, limit, authsignal):
     limit(START=only(1))
     authsignal.fail("refused")
     assert {open_page().status_code for _ in range(3)} == {503}
+
+
+def test_a_fault_of_the_site_counts_nothing(open_page, limit, configure):
+    limit(START=only(1))
+    configure(TRACK_ATTRIBUTES=lambda *args: {"user_id": "theirs"})
+    with pytest.raises(ConfigurationError):
+        open_page()
+    configure(TRACK_ATTRIBUTES=None)
+    assert open_page().status_code == 302
+
+
+def test_a_review_counts_as_a_challenge_does(open_page, limit, authsignal):
+    limit(START=only(1))
+    authsignal.review()
+    assert [open_page().status_code for _ in range(2)] == [403, 429]
 
 
 def test_a_proof_gives_no_start_back_because_its_message_was_sent_all_the_same(new_browser, ada, limit):
@@ -418,6 +434,13 @@ def test_strangers_at_the_same_address_stop_no_good_proof(new_browser, ada, limi
     assert adas.prove()["Location"] == "/withdraw/"
 
 
+def test_strangers_that_bring_something_for_one_challenge_share_no_counter(new_browser, adas, limit):
+    limit(CALLBACK=callbacks(1, "SESSION"))
+    adas.get("/withdraw/")
+    Challenge.objects.update(channel=Channel.API, credential="a" * 64)
+    assert [new_browser().callback(newest()).status_code for _ in range(2)] == [303, 303]
+
+
 def test_a_stranger_is_not_told_what_they_are_too_many_for(new_browser, adas, limit):
     limit(CALLBACK=callbacks(1, "ADDRESS"))
     adas.get("/withdraw/")
@@ -439,7 +462,7 @@ def test_an_outage_makes_no_false_proofs(adas, limit, authsignal):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_away_makes_no_false_proofs(new_browser, ada, limit, authsignal):
+def test_a_database_that_is_away_makes_no_false_proofs(new_browser, ada, limit, authsignal, caplog):
     limit(CALLBACK=callbacks(1, "SESSION"))
     browser = new_browser(raise_request_exception=False)
     browser.force_login(ada)
@@ -454,6 +477,7 @@ def test_a_database_that_is_away_makes_no_false_proofs(new_browser, ada, limit, 
     row = newest()
     with connection.execute_wrapper(away):
         assert {browser.callback(row, token=token).status_code for _ in range(3)} == {500}
+    assert caplog.text.count("OperationalError: server closed the connection") == 3
     assert browser.callback(row, token=token)["Location"] == "/withdraw/"
 
 

@@ -121,6 +121,17 @@ def test_a_sign_in_that_is_observed_inside_a_transaction_is_finished_by_its_own_
     assert newest().reason == "observed: challenge"
 
 
+@pytest.mark.parametrize("enforce", ["observe", off])
+def test_a_sites_own_rule_of_signing_in_holds_inside_a_transaction_where_nobody_is_stopped(
+    way_in, ada, in_transactions, settings, authsignal, enforce
+):
+    settings.AUTHENTICATION_BACKENDS = ["tests.project.backends.NobodyBackend"]
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ENFORCE": enforce}
+    browser = way_in()
+    browser.post("/login/", {"username": "ada", "password": PASSWORD})
+    assert browser.user_pk is None
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_two_questions_in_one_view_end_during_an_outage_that_opens(adas, in_transactions, settings, authsignal, method):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ON_UNREACHABLE": "allow"}

@@ -9,8 +9,11 @@ from django_authsignal import browser as binding
 from django_authsignal import channel
 from django_authsignal.binding import UnreadableFields
 from django_authsignal.decision import ChallengeRequired, Decision, Question, Verdict
+from django_authsignal.decorators import challenge_required
 from django_authsignal.middleware import AuthsignalMiddleware
+from django_authsignal.models import Status
 from django_authsignal.policy import get_policy
+from tests.conftest import newest
 from tests.project import views
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
@@ -70,6 +73,27 @@ def test_after_the_proof_the_view_runs(middleware, arriving, adas):
     assert process_view(request, views.withdraw, (), {}) is None
 
 
+def test_a_view_with_two_marks_is_asked_for_both(middleware, arriving, adas, authsignal):
+    call, process_view = middleware
+    adas.step_up()
+    request = arriving()
+    call(request)
+    both = challenge_required("withdrawFunds")(challenge_required("closeAccount")(answer))
+    assert process_view(request, both, (), {}).status_code == 302
+    assert authsignal.calls[-1].action == "closeAccount"
+
+
+def test_a_proof_for_one_request_is_spent_before_its_view_runs(middleware, arriving, adas):
+    call, process_view = middleware
+    adas.post("/delete/")
+    adas.prove()
+    request = arriving("POST", "/delete/")
+    request._dont_enforce_csrf_checks = True
+    call(request)
+    assert process_view(request, answer, (), {}) is None
+    assert newest().status == Status.SPENT
+
+
 def test_each_request_has_its_gate_which_knows_that_somebody_answers_for_it(middleware, arriving):
     request = arriving()
     assert middleware[0](request).content == b"the view's"
@@ -97,7 +121,8 @@ def test_the_gates_own_exceptions_are_answered_and_no_others(arriving):
     middleware = AuthsignalMiddleware(answer)
     request = arriving()
     middleware(request)
-    assert middleware.process_exception(request, UnreadableFields("Give an amount.")).status_code == 400
+    refused = middleware.process_exception(request, UnreadableFields("Give an amount."))
+    assert (refused.status_code, b"Give an amount." in refused.content) == (400, True)
     waits = ChallengeRequired(Decision(Verdict.NOT_STARTED, "withdrawFunds"))
     assert middleware.process_exception(request, waits).status_code == 401
     assert middleware.process_exception(request, ValueError("no")) is None
