@@ -1,6 +1,7 @@
 """Fixtures shared by the suite: people, their browsers, and the way from a question to its proof."""
 
 import contextvars
+import gc
 import importlib
 import os
 import uuid
@@ -76,6 +77,12 @@ def pytest_collection_modifyitems(config, items):
     left = {id(item) for item in pairs.left_out(items)}
     config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
     items[:] = sorted((item for item in items if id(item) not in left), key=_turn)
+
+
+def pytest_collection_finish():
+    """Twelve thousand tests are not looked through for rubbish again and again while they run."""
+    gc.collect()
+    gc.freeze()
 
 
 def _turn(item):

@@ -1,4 +1,4 @@
-"""What Django does anew for every test and need not: half of the suite's time, with thousands of tests."""
+"""What Django does anew for every test and need not: a third of the time of a test that uses transactions."""
 
 from __future__ import annotations
 
