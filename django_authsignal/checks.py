@@ -343,7 +343,7 @@ def _enrolls(settings: Settings, action: str) -> bool:
 
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E010 to E013, W013, W014, W022 to W025, only with `check --deploy`: what must not go live, or not unnoticed."""
+    """E010 to E013, W013, W014, W022 to W026, only with `check --deploy`: what must not go live, or not unnoticed."""
     settings = _settings()
     return list(_deployment(settings)) if settings else []
 
@@ -372,6 +372,10 @@ def _deployment(settings: Settings) -> Iterator[CheckMessage]:
         )
         yield Warning(text, hint="Use sessions in the database or a cache.", id="authsignal.W014")
     yield from _counting(settings)
+    if settings.BREAKER_CACHE and _is_per_process(settings.BREAKER_CACHE):
+        text = "BREAKER_CACHE names a cache that is each process's own: none tells another of an outage."
+        hint = "Name one that all processes reach, such as Redis, or leave it None."
+        yield Warning(text, hint=hint, id="authsignal.W026")
     yield from _lenient(settings)
 
 
@@ -379,7 +383,7 @@ def _counting(settings: Settings) -> Iterator[CheckMessage]:
     """What keeps LIMITS from counting as they say."""
     if not limit_conf.counts(settings.LIMITS):
         return
-    if _is_per_process(django_settings.CACHES["default"]["BACKEND"]):
+    if _is_per_process("default"):
         text = (
             "The default cache is each process's own, so every process counts by itself how often somebody begins a "
             "challenge, brings a false proof, or tries to sign in: LIMITS hold for each of them, or, of a dummy cache, "
@@ -412,9 +416,9 @@ def _are_signed_cookies(engine: str) -> bool:
     return isinstance(store, type) and issubclass(store, SignedCookies)
 
 
-def _is_per_process(backend: str) -> bool:
+def _is_per_process(alias: str) -> bool:
     try:
-        found = import_string(backend)
+        found = import_string(django_settings.CACHES.get(alias, {}).get("BACKEND", ""))
     except ImportError:
         return False  # Django reports it
     return isinstance(found, type) and issubclass(found, (LocMemCache, DummyCache))

@@ -28,7 +28,7 @@ RUN_AXE = """async (colours) => (await axe.run(document, {runOnly: colours
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
-    "--in-process-gpu",  # with the next one a tenth of the time: these machines draw without one
+    "--in-process-gpu",  # fewer processes: a tenth less time
     "--renderer-process-limit=1",
     "--disable-quic",
     "--no-first-run",

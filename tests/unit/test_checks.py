@@ -233,6 +233,18 @@ def test_a_cache_of_each_process_is_a_deployment_warning(settings, backend):
     assert set(found(deploy=True)) == {"authsignal.W022"}
 
 
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
+def test_a_breaker_cache_of_each_process_is_a_deployment_warning(settings, shared_cache, backend):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "BREAKER_CACHE": "outages"}
+    settings.CACHES = {**settings.CACHES, "outages": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+    assert set(found(deploy=True)) == {"authsignal.W026"}
+
+
+def test_a_breaker_cache_that_all_share_is_none(settings, shared_cache):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "BREAKER_CACHE": "default"}
+    assert found(deploy=True) == {}
+
+
 def test_who_limits_nothing_is_not_told_of_a_cache_that_cannot_count(settings):
     settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "LIMITS": None}
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
