@@ -157,23 +157,23 @@ def test_a_passkey_that_names_nobody_by_itself_is_refused(
     assert answer.get("errorDescription") == (None if taken else "The passkey must be discoverable.")
 
 
-def test_a_passkey_that_is_backed_up_later_is_told_so(
+def test_of_a_passkey_is_told_whether_it_is_backed_up_now(
     emulator: Emulator, user: str, passkey: SoftwareAuthenticator
 ) -> None:
     def kept() -> tuple[str, bool]:
         (row,) = emulator.server("GET", f"users/{user}/authenticators").json()
         return row["webauthnCredential"]["credentialDeviceType"], row["webauthnCredential"]["credentialBackedUp"]
 
-    passkey.backup = ELIGIBLE
+    passkey.backup = ELIGIBLE | BACKED_UP
     enrol_passkey(emulator, emulator.track(user, emulator.configure("ALLOW"))["token"], passkey)
-    assert kept() == ("multiDevice", False)
-    passkey.backup |= BACKED_UP
-    assert prove(emulator, challenged(emulator, user), passkey).json()["isVerified"]
     assert kept() == ("multiDevice", True)
+    passkey.backup = ELIGIBLE
+    assert prove(emulator, challenged(emulator, user), passkey).json()["isVerified"]
+    assert kept() == ("multiDevice", False)
 
 
 @pytest.mark.parametrize(
-    ("transports", "attachment"), [(["usb", "smoke", 7], "cross-platform"), ("usb", 7), (None, None)]
+    ("transports", "attachment"), [(["usb", "smoke", 7, []], "cross-platform"), ("usb", 7), (None, None)]
 )
 def test_of_what_a_browser_tells_only_what_is_known_is_kept(
     emulator: Emulator, user: str, passkey: SoftwareAuthenticator, transports: Any, attachment: Any
@@ -196,6 +196,34 @@ def test_what_is_refused_is_told_by_its_name(emulator: Emulator, user: str, enro
     made = enrolled.create(emulator.call(REGISTRATION, token, {})["options"])
     answer = emulator.client("POST", PASSKEY, token, {"registrationCredential": made}).json()
     assert answer["errorDescription"].startswith("The passkey was refused: ")
+    enrolled.origin = emulator.url
+    made = enrolled.create(emulator.call(REGISTRATION, token, {})["options"])
+    answer = emulator.client("POST", PASSKEY, token, {"registrationCredential": made}).json()
+    assert answer["errorDescription"] == "This passkey is registered already."
+    enrolled.user_handle = encode(bytes(16))
+    answer = prove(emulator, challenged(emulator, user), enrolled).json()
+    assert answer["errorDescription"] == "The passkey names another user."
+
+
+def test_a_passkey_that_does_not_know_its_user_is_refused(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator
+) -> None:
+    passkey.verifies_user = False
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    body = {"registrationCredential": passkey.create(emulator.call(REGISTRATION, token, {})["options"])}
+    assert refused(emulator, PASSKEY, token, body) == "invalid_credential"
+
+
+@pytest.mark.parametrize(("accepted", "status"), [("PASSKEY", 200), ("SMS", 400)])
+def test_a_passkey_is_registered_where_it_is_accepted(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, accepted: str, status: int
+) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW", [accepted]))["token"]
+    begun = emulator.client("POST", REGISTRATION, token, {})
+    assert begun.status_code == status
+    options = begun.json() if status == 200 else emulator.call(REGISTRATION, emulator.track(user, "x")["token"], {})
+    body = {"registrationCredential": passkey.create(options["options"])}
+    assert emulator.client("POST", PASSKEY, token, body).status_code == status
 
 
 # Proofs.
@@ -364,6 +392,7 @@ def test_a_proof_with_a_stray_letter_is_refused(
     ("change", "told"),
     [
         ({"rawId": None}, None),
+        ({"id": "padded", "rawId": "padded"}, None),
         ({"type": ...}, None),
         ({"type": "password"}, "The passkey was refused: Credential had unexpected type"),
         ({"rawId": "AAAA"}, "The credential's id and rawId differ."),
@@ -377,5 +406,77 @@ def test_a_proof_says_in_one_way_which_passkey_it_is_of(
 ) -> None:
     token = challenged(emulator, user)
     made = enrolled.get(emulator.call(OPTIONS, token, {})["options"]) | change
-    body = {"authenticationCredential": {name: value for name, value in made.items() if value is not ...}}
+    padded = encode(enrolled.credential_id).translate(str.maketrans("-_", "+/")) + "=="
+    made = {name: padded if value == "padded" else value for name, value in made.items() if value is not ...}
+    body = {"authenticationCredential": made}
     assert emulator.client("POST", "verify/passkey", token, body).json().get("errorDescription") == told
+
+
+def test_a_proof_is_of_one_passkey_and_told_of_no_other(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    bystander, other = SoftwareAuthenticator(origin=emulator.url), f"{user}-other"
+    enrol_passkey(emulator, emulator.track(other, "signIn")["token"], bystander)
+    emulator.advance(60)
+    action = emulator.configure("CHALLENGE")
+    assert prove(emulator, emulator.track(user, action)["token"], enrolled).json()["isVerified"]
+    (row,) = emulator.server("GET", f"users/{other}/authenticators").json()
+    assert row["lastVerifiedAt"] == row["verifiedAt"]
+    (row,) = emulator.server("GET", f"users/{user}/authenticators").json()
+    (proved,) = emulator.server("GET", f"users/{user}/actions?codes={action}").json()
+    assert proved["verifiedByAuthenticatorId"] == row["userAuthenticatorId"]
+
+
+def test_each_of_two_open_challenges_is_found_by_what_was_signed(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    token = challenged(emulator, user)
+    begun = [emulator.call(OPTIONS, token, {})["options"] for _ in range(4)]
+    for options in begun:
+        body = {"authenticationCredential": enrolled.get(options)}
+        assert emulator.call("verify/passkey", token, body)["isVerified"]
+    again = emulator.client("POST", "verify/passkey", token, body).json()
+    assert again["errorDescription"].startswith("The passkey challenge is unknown, used or expired")
+
+
+def test_a_challenge_of_a_user_without_an_action_is_nobody_elses(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    begun = emulator.anonymous(OPTIONS, {}).json()
+    body = {"authenticationCredential": enrolled.get(begun["options"])}
+    token = emulator.anonymous("verify/passkey", body).json()["accessToken"]
+    begun = emulator.call(OPTIONS, token, {})
+    body = {"authenticationCredential": enrolled.get(begun["options"])}
+    assert emulator.anonymous("verify/passkey", body).json()["errorCode"] == "invalid_credential"
+    assert emulator.call("verify/passkey", token, body)["isVerified"]
+
+
+@pytest.mark.parametrize(
+    ("response", "code", "told"),
+    [
+        (1, "invalid_request", "The credential must be the JSON form of a PublicKeyCredential."),
+        ({"clientDataJSON": "W10"}, "invalid_credential", "The credential's clientDataJSON cannot be read."),
+        ({}, "invalid_credential", "The credential's clientDataJSON cannot be read."),
+    ],
+)
+def test_what_cannot_be_read_spends_no_challenge(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, response: Any, code: str, told: str
+) -> None:
+    token = challenged(emulator, user)
+    made = enrolled.get(emulator.call(OPTIONS, token, {})["options"])
+    body = {"authenticationCredential": {**made, "response": response}}
+    answer = emulator.client("POST", "verify/passkey", token, body).json()
+    assert (answer["errorCode"], answer["errorDescription"]) == (code, told)
+    assert emulator.call("verify/passkey", token, {"authenticationCredential": made})["isVerified"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_imported_passkey_signs_in_by_itself_if_it_names_somebody(
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, named: bool
+) -> None:
+    body = {"verificationMethod": "PASSKEY", "credentialId": encode(passkey.credential_id)}
+    emulator.post(f"users/{user}/authenticators", {**body, "credentialPublicKey": encode(passkey._cose())})
+    passkey.user_handle = encode(b"of another service") if named else ""
+    begun = emulator.anonymous(OPTIONS, {}).json()
+    answer = emulator.anonymous("verify/passkey", {"authenticationCredential": passkey.get(begun["options"])}).json()
+    assert answer.get("userId") == (user if named else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_what_is_no_key_is_refused(emulator: Emulator, user: str, key: str) -> N
     assert refused(Phone(emulator, "push").ask("GET", "", params={"publicKey": key})) == "invalid_request"
 
 
-@pytest.mark.parametrize("written", ["standard", "url-safe", "twice", "twice url-safe", "plus as it is"])
+@pytest.mark.parametrize("written", ["standard", "url-safe", "twice", "twice url-safe", "plus as it is", "padded"])
 def test_the_key_in_the_query_is_read_as_sdks_write_it(emulator: Emulator, user: str, written: str) -> None:
     phone = phone_of(emulator, user, "in-app")
     while "+" not in phone.public_key:
@@ -102,9 +103,43 @@ def test_the_key_in_the_query_is_read_as_sdks_write_it(emulator: Emulator, user:
         key = base64.b64encode(key.encode()).decode()
     if "url-safe" in written:
         key = key.translate(str.maketrans("+/", "-_")).rstrip("=")
+    if written == "padded":
+        key = key.rstrip("=") + "===="
     query = f"?publicKey={key}" if written == "plus as it is" else ""
     params = {} if query else {"publicKey": key}
     assert phone.ask("GET", query, params=params).json()["userId"] == user
+
+
+def test_a_key_with_a_stray_letter_is_none(emulator: Emulator, user: str) -> None:
+    phone = phone_of(emulator, user, "push")
+    stray = f"{phone.public_key[:9]}!{phone.public_key[9:]}"
+    assert refused(phone.ask("GET", "", params={"publicKey": stray})) == "invalid_request"
+    assert refused(phone.ask("GET", "")) == "invalid_request"
+
+
+def test_what_a_phone_sends_may_be_so_long_and_no_longer(emulator: Emulator, user: str) -> None:
+    phone = Phone(emulator, "push")
+    token = emulator.track(user, "signIn")["token"]
+    assert refused(phone.enrol(token, publicKey=phone.public_key.ljust(2049))) == "invalid_request"
+    assert phone.enrol(token, publicKey=phone.public_key.ljust(2048)).status_code == 200
+    # Padded in front: what is cut off is a part of the key.
+    assert refused(phone.ask("GET", "", params={"publicKey": phone.public_key.rjust(2051)})) == "invalid_request"
+    message = f"{int(time.time() + float(emulator.clock_file.read_text())) // 600}.0"
+    signature = phone.sign(message)
+    while not signature.endswith("=") or signature.endswith("=="):
+        signature = phone.sign(message)  # until its bytes need one sign of padding
+    right = {"publicKey": phone.public_key.ljust(2048), "signature": signature.rstrip("=").ljust(512)}
+    for wrong in ({"publicKey": phone.public_key.ljust(2049)}, {"signature": signature.ljust(513)}):
+        assert refused(phone.ask("POST", "/remove", json=right | wrong)) == "invalid_request"
+    assert phone.ask("POST", "/remove", json=right).status_code == 200
+
+
+@pytest.mark.parametrize(("accepted", "status"), [("PUSH", 200), ("PASSKEY", 400)])
+def test_a_key_is_enrolled_where_its_method_is_accepted(
+    emulator: Emulator, user: str, accepted: str, status: int
+) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW", [accepted]))["token"]
+    assert Phone(emulator, "push").enrol(token).status_code == status
 
 
 def test_another_spelling_of_the_point_is_the_same_key(emulator: Emulator, user: str) -> None:

@@ -236,6 +236,17 @@ def test_of_phones_that_scan_one_pairing_one_is_added(
     assert owned(emulator, user) == ["PUSH"]
 
 
+def test_a_pairing_that_was_used_says_so_and_is_told_once(
+    emulator: Emulator, user: str, pages: Callable[..., Pages]
+) -> None:
+    token = link_of(pages(scope=MANAGE).get("add/push/"))["token"]
+    key = Phone(emulator, "push").enrol(token).json()["userAuthenticatorId"]
+    answer = Phone(emulator, "push").enrol(token).json()
+    assert answer["errorDescription"] == "This pairing was used already. Ask for a new one."
+    told = "SELECT count(*) FROM authsignal_emulator_event WHERE type = 'authenticator.created' AND data LIKE ?"
+    assert emulator.query(told, f"%{key}%") == [(1,)]
+
+
 def test_a_pairing_that_is_sent_twice_is_one(emulator: Emulator, user: str, pages: Callable[..., Pages]) -> None:
     token, phone = link_of(pages(scope=MANAGE).get("add/push/"))["token"], Phone(emulator, "push")
     assert phone.enrol(token).json() == phone.enrol(token).json()

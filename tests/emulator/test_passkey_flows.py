@@ -89,6 +89,14 @@ def test_a_registration_of_one_browser_is_not_finished_in_another(
     assert Browser(emulator, token).post(PASSKEY, body).status_code == 400
 
 
+def test_a_challenge_of_no_browser_is_answered_in_any(emulator: Emulator, enrolled: SoftwareAuthenticator) -> None:
+    browser = Browser(emulator)
+    browser.post("challenge/web", {"action": "signIn"})
+    begun = browser.post(f"{PASSKEY}/authentication-options", {}).json()
+    body = {"authenticationCredential": enrolled.get(begun["options"]), "challengeId": begun["challengeId"]}
+    assert browser.post("verify/passkey", body).status_code == 200
+
+
 def test_two_tabs_of_one_browser_keep_their_challenges(emulator: Emulator, enrolled: SoftwareAuthenticator) -> None:
     browser = Browser(emulator)
     tabs = [browser.post(f"{PASSKEY}/authentication-options/web", {}).json() for _ in range(2)]

@@ -87,6 +87,17 @@ def test_what_waits_is_shown_only_to_who_signs_for_it(
     assert refused(phone.waiting(signature)) == "invalid_credential"
 
 
+def test_what_a_phone_signs_to_see_what_waits_is_good_into_the_next_ten_minutes(
+    emulator: Emulator, phone: Phone
+) -> None:
+    message = phone.ask("POST", "/challenge/sign", params={"publicKey": phone.public_key}).json()["message"]
+    assert re.fullmatch("[0-9a-f]{64}", message)
+    signature = phone.sign(message)
+    for status in (200, 200, 400):
+        assert phone.waiting(signature).status_code == status
+        emulator.advance(600)
+
+
 def test_a_rejected_push_fails_the_action(emulator: Emulator, user: str, phone: Phone) -> None:
     action, token = challenged(emulator, user)
     challenge = ask(emulator, token, action)["challengeId"]
@@ -375,6 +386,14 @@ def test_a_phone_that_sends_no_push_token_keeps_it(emulator: Emulator, user: str
     assert (kept["pushToken"], kept["userId"]) == ("first", user)
     assert set(kept) == {"userAuthenticatorId", "userId", "lastVerifiedAt", "pushToken"}
     assert "pushToken" not in change(phone, pushToken="").json()
+
+
+def test_the_push_token_of_an_enrolment_is_kept_until_another_enrolment(emulator: Emulator, user: str) -> None:
+    phone = Phone(emulator, "push")
+    for given in ("first", "second", ""):
+        token = emulator.track(user, "signIn", scope="add:authenticators")["token"]
+        assert phone.enrol(token, pushToken=given).status_code == 200
+        assert change(phone).json().get("pushToken", "") == given
 
 
 @pytest.mark.parametrize(

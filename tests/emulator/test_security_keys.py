@@ -145,6 +145,10 @@ def test_a_passkey_and_a_key_are_not_enrolled_again_as_the_other(
     for path in (KEY, PASSKEY):
         options = emulator.call(f"{path}/registration-options", token, {})
         assert {one["id"] for one in options.get("options", options)["excludeCredentials"]} == known
+    for path, own in ((KEY, enrolled), (PASSKEY, passkey)):
+        options = emulator.call(f"{path}/authentication-options", token, {})
+        listed = options.get("options", options)["allowCredentials"]
+        assert [one["id"] for one in listed] == [encode(own.credential_id)]
 
 
 @pytest.mark.parametrize(("accepted", "status"), [("SECURITY_KEY", 200), ("PASSKEY", 400)])
@@ -153,3 +157,21 @@ def test_a_key_is_asked_for_where_it_is_accepted(
 ) -> None:
     token = emulator.track(user, emulator.configure("CHALLENGE", [accepted]))["token"]
     assert emulator.client("POST", f"{KEY}/authentication-options", token, {}).status_code == status
+
+
+def test_a_key_that_knows_its_user_is_no_passkey_for_that(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    token = challenged(emulator, user)
+    enrolled.verifies_user = True
+    body = {
+        "authenticationCredential": enrolled.get(emulator.call(f"{PASSKEY}/authentication-options", token)["options"])
+    }
+    assert emulator.client("POST", "verify/passkey", token, body).json()["errorCode"] == "unknown_credential"
+
+
+def test_a_key_that_nobody_touched_is_not_enrolled(emulator: Emulator, user: str, key: SoftwareAuthenticator) -> None:
+    token = emulator.track(user, "signIn")["token"]
+    key.asks_user = False
+    made = key.create(emulator.call(f"{KEY}/registration-options", token, {}))
+    assert emulator.client("POST", KEY, token, made).json()["errorCode"] == "invalid_credential"

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import clock, engine, enrolment, fields
+from django_authsignal.emulator import clock, engine, enrolment
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.models import Authenticator, EmulatedUser, WebAuthnChallenge
 from django_authsignal.emulator.problems import Problem, invalid
@@ -92,7 +92,7 @@ def creation_options(
 def register(
     kind: Kind,
     session: Session,
-    credential: Any,
+    credential: dict[str, Any],
     challenge_id: str | None = None,
     *,
     device_id: str = "",
@@ -150,7 +150,7 @@ def request_options(kind: Kind, row: WebAuthnChallenge, allowed: EmulatedUser | 
 def authenticate(
     kind: Kind,
     session: Session | None,
-    credential: Any,
+    credential: dict[str, Any],
     challenge_id: str | None = None,
     *,
     browser: str = "",
@@ -203,7 +203,6 @@ def authenticate(
         if proved is None:
             raise _refused(f"The {kind.name.lower()} needs a client token.")
         token = engine.complete(proved, kind.method, row)
-    row.refresh_from_db()
     return Verification(is_verified=True, access_token=token, authenticator=row)
 
 
@@ -319,7 +318,7 @@ def _store(kind: Kind, session: Session, credential: dict[str, Any], verified: A
                 device_type=_device_type(verified),
                 attachment=attachment if attachment in ("platform", "cross-platform") else "",
                 name=kind.name,
-                device_id=fields.text({"deviceId": device_id}, "deviceId") or "",
+                device_id=device_id,
             )
     except IntegrityError as exc:
         raise _refused(f"This {kind.name.lower()} is registered already.") from exc
@@ -351,14 +350,12 @@ def _descriptors(user: EmulatedUser, methods: tuple[VerificationMethod, ...]) ->
 
 def _names(handle: Any, user: EmulatedUser) -> bool:
     """True when a userHandle is this user's: its bytes, or their base64url text as iOS stores it."""
-    if not isinstance(handle, str) or not handle:
-        return False
-    return _decode(handle) in (user.pk.bytes, _encode(user.pk.bytes).encode())
+    return bool(handle) and _decode(handle) in (user.pk.bytes, _encode(user.pk.bytes).encode())
 
 
-def _normalised(credential: Any) -> dict[str, Any]:
+def _normalised(credential: dict[str, Any]) -> dict[str, Any]:
     """The credential with every binary field as base64url without padding: iOS sends standard base64 for one."""
-    if not isinstance(credential, dict) or not isinstance(credential.get("response"), dict):
+    if not isinstance(credential.get("response"), dict):
         raise invalid("The credential must be the JSON form of a PublicKeyCredential.")
     try:
         response = dict(credential["response"])

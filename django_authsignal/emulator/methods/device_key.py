@@ -37,14 +37,13 @@ def enrol(session: Session, method: str, body: dict[str, Any]) -> Verification:
 
     A pairing is good for one key, and gives the phone no token: whoever saw the picture must not go on as the user.
     """
-    engine.require_enrol(session, method)
     key = _read_key(fields.required(body, "publicKey", limit=2048), "body.publicKey")
     name = fields.text(body, "deviceName") or ""
     platform = fields.choice(body, "devicePlatform", _PLATFORMS) or ""
     push_token = fields.text(body, "pushToken", limit=4096) or ""
     now = clock.now()
     with transaction.atomic():
-        # Locked, and asked again: of two first enrolments that finish at once, the second must see the first.
+        # Locked before it is asked: of two first enrolments that finish at once, the second must see the first.
         EmulatedUser.objects.select_for_update().get(pk=session.user.pk)
         engine.require_enrol(session, method)
         given = {"name": name, "device_platform": platform, "push_token": push_token}

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from django_authsignal.client.types import VerificationMethod
-from django_authsignal.emulator import engine, fields
+from django_authsignal.emulator import engine
 from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.methods import ceremony
 from django_authsignal.emulator.models import Authenticator, EmulatedUser, WebAuthnChallenge
@@ -30,7 +30,7 @@ def registration_options(
 
 def register(
     session: Session,
-    credential: Any,
+    credential: dict[str, Any],
     challenge_id: str | None = None,
     *,
     device_id: str = "",
@@ -72,7 +72,7 @@ def authentication_options(
 
 def authenticate(
     session: Session | None,
-    credential: Any,
+    credential: dict[str, Any],
     challenge_id: str | None = None,
     *,
     device_id: str = "",
@@ -92,5 +92,5 @@ def find(credential_ids: list[str]) -> Authenticator | None:
 
 
 def _sign_in(user: EmulatedUser, challenge: WebAuthnChallenge, device_id: str) -> Session:
-    given = {"device_id": fields.text({"deviceId": device_id}, "deviceId") or ""}
+    given = {"device_id": device_id}
     return engine.sign_in(user, challenge.action_code, challenge.idempotency_key, VerificationMethod.PASSKEY, given)

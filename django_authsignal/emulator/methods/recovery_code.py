@@ -33,17 +33,15 @@ def give_owed(session: Session) -> list[str]:
 
     They are made when a page shows them and not before, so what nobody has seen is kept nowhere.
     """
-    if not _are_owed(session):
-        return []
     with transaction.atomic():
-        # Locked, and asked again: of two pages that ask at once, one gets them.
+        # Locked before it is asked: of two pages that ask at once, one gets them.
         user = EmulatedUser.objects.select_for_update().filter(pk=session.user.pk).first()
         return issue(user) if user and _are_owed(session) else []
 
 
 def were_given(session: Session) -> bool:
     """True when the user's only way was set up in this session, and its codes were shown already."""
-    rows = list(Authenticator.objects.filter(user=session.user, verified_at__isnull=False)[:2])
+    rows = list(Authenticator.objects.filter(user=session.user, verified_at__isnull=False))
     only = len(rows) == 1 and rows[0].enrolling_action_id == (session.action.pk if session.action else None)
     return only and RecoveryCode.objects.filter(user=session.user).exists()
 
@@ -54,7 +52,7 @@ def _are_owed(session: Session) -> bool:
         return False
     mine = Authenticator.objects.filter(user=row.user, verified_at__isnull=False)
     # Whoever has two was given them, or was enrolled by the server, which answers with them itself.
-    rows = list(mine.select_related("enrolling_action")[:2])
+    rows = list(mine.select_related("enrolling_action"))
     begun = rows[0].enrolling_action if len(rows) == 1 else None
     return begun is not None and (begun == row or not begun.was_enrolled)
 

@@ -22,7 +22,7 @@ def registration_options(session: Session) -> Any:
     return ceremony.creation_options(_KIND, session, attachment="cross-platform")["options"]
 
 
-def register(session: Session, credential: Any) -> Verification:
+def register(session: Session, credential: dict[str, Any]) -> Verification:
     return ceremony.register(_KIND, session, credential)
 
 
@@ -33,5 +33,5 @@ def authentication_options(session: Session) -> Any:
     return ceremony.request_options(_KIND, row, session.user)["options"]
 
 
-def authenticate(session: Session, credential: Any) -> Verification:
+def authenticate(session: Session, credential: dict[str, Any]) -> Verification:
     return ceremony.authenticate(_KIND, session, credential)
