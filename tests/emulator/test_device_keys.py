@@ -295,7 +295,9 @@ def test_an_in_app_challenge_of_a_browser_is_not_answered_by_an_app(emulator: Em
     assert answer.json()["errorDescription"].startswith("The in-app challenge is unknown, used or expired")
 
 
-@pytest.mark.parametrize(("name", "error"), [("{}@x.example", None), ("somebody@else.example", "unknown_credential")])
+@pytest.mark.parametrize(
+    ("name", "error"), [("{}@x.example", None), ("", None), ("else.example", "unknown_credential")]
+)
 def test_an_in_app_challenge_for_a_name_is_that_users(
     emulator: Emulator, user: str, name: str, error: str | None
 ) -> None:
@@ -315,6 +317,19 @@ def test_an_in_app_sign_in_keeps_its_key_and_is_remembered_of_its_device(emulato
     done = verify(emulator, phone, in_app_challenge(emulator, action=action, idempotencyKey="mine")).json()
     assert emulator.validate(done["token"], userId=user, action=action)["idempotencyKey"] == "mine"
     assert phone.look_up().json()["lastVerifiedAt"]
+    (row,) = emulator.server("GET", f"users/{user}/actions?codes={action}").json()
+    assert row["verifiedByAuthenticatorId"] == done["userAuthenticatorId"]
+
+
+def test_an_in_app_proof_spends_no_other_challenge(emulator: Emulator, user: str) -> None:
+    phone, challenges = phone_of(emulator, user, "in-app"), [in_app_challenge(emulator) for _ in range(2)]
+    assert [verify(emulator, phone, challenge).status_code for challenge in challenges] == [200, 200]
+
+
+@pytest.mark.parametrize(("accepted", "status"), [("IN_APP", 200), ("PASSKEY", 400)])
+def test_an_app_signs_in_where_it_is_accepted(emulator: Emulator, user: str, accepted: str, status: int) -> None:
+    phone, action = phone_of(emulator, user, "in-app"), emulator.configure("CHALLENGE", [accepted])
+    assert verify(emulator, phone, in_app_challenge(emulator, action=action)).status_code == status
 
 
 def test_a_tenant_that_has_switched_apps_off_spends_no_challenge_of_theirs(emulator: Emulator, user: str) -> None:

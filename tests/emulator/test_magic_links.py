@@ -73,6 +73,7 @@ def test_a_link_proves_an_action(emulator: Emulator, enrolled: str) -> None:
     press(mailed(emulator, enrolled))
     done = poll(emulator, token)
     assert emulator.validate(done["accessToken"])["verificationMethod"] == "EMAIL_MAGIC_LINK"
+    assert "recoveryCodes" not in done
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -225,6 +226,42 @@ def test_a_link_is_collected_by_its_challenge_if_one_is_named(
     press(mailed(emulator, enrolled))
     ids["another's"] = emulator.call(ASK, emulator.track(enrolled, "signIn")["token"])["challengeId"]
     assert emulator.call(POLL, token, {"challengeId": ids.get(named, named)})["isVerified"] is collected
+
+
+def test_a_link_of_another_authenticator_is_not_mailed(emulator: Emulator, enrolled: str) -> None:
+    token = emulator.track(enrolled, emulator.configure("CHALLENGE"))["token"]
+    assert emulator.client("POST", ASK, token, {"userAuthenticatorId": "x"}).status_code == 400
+
+
+def test_pressing_one_link_confirms_no_other(emulator: Emulator, enrolled: str) -> None:
+    token, other = asked(emulator, enrolled), asked(emulator, enrolled)
+    press(mailed(emulator, enrolled))
+    assert poll(emulator, token) == WAITING
+    assert poll(emulator, other)["isVerified"] is True
+
+
+@pytest.mark.parametrize("end", ["replaced", "refused", "pressed", "old"])
+def test_a_link_that_is_over_shows_no_question(emulator: Emulator, enrolled: str, end: str) -> None:
+    token = asked(emulator, enrolled)
+    url = mailed(emulator, enrolled)
+    if end == "replaced":
+        emulator.call(ASK, token)
+    elif end == "old":
+        emulator.advance(601)
+    else:
+        press(url, "refuse" if end == "refused" else "confirm")
+    assert requests.get(url, timeout=9).status_code == 410
+
+
+@pytest.mark.parametrize("button", ["confirm", "refuse"])
+def test_a_page_waits_until_its_link_was_answered(emulator: Emulator, enrolled: str, button: str) -> None:
+    def waits() -> Any:
+        return requests.post(f"{emulator.url}/challenge/magic-link/waits/", {"token": token}, timeout=9).json()
+
+    token = asked(emulator, enrolled)
+    assert waits() == {"waits": True}
+    press(mailed(emulator, enrolled), button)
+    assert waits() == {"waits": False}
 
 
 @pytest.mark.parametrize("query", ["", "?link=", "?link=%00", "?link=" + "x" * 5000, "?link=%ff"])
