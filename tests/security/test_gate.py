@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from django_authsignal import flow, session, signals, steps
 from django_authsignal.client.types import Tracked, Validated
-from django_authsignal.decision import Question
+from django_authsignal.decision import Question, Verdict
 from django_authsignal.models import Challenge, Channel, Kind, Status
 from django_authsignal.policy import get_policy
-from tests.conftest import newest
+from tests.conftest import hearing, newest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
@@ -194,6 +194,21 @@ def test_a_proof_is_taken_in_once_and_then_only_sent_on(adas, ada, row, bring, a
     assert again.return_to == ""
 
 
+def test_of_two_that_bring_one_proof_at_once_one_takes_it_in(adas, ada, row, bring, authsignal):
+    token = authsignal.complete(str(row.pk))
+    send, first = authsignal.send, []
+
+    def overtaken(*args, **kwargs):
+        authsignal.send = send
+        first.append(bring(adas, row, token)[1])
+        return send(*args, **kwargs)
+
+    authsignal.send = overtaken
+    _, late = bring(adas, row, token)
+    assert told(first[0]) == (True, "", row, False, ada)
+    assert told(late) == (True, "", row, True, None)
+
+
 def test_without_a_token_nothing_is_asked(adas, row, bring, authsignal):
     before = len(authsignal.calls)
     for token in (None, ""):
@@ -325,11 +340,49 @@ def test_an_outage_that_says_when_it_ends_is_worth_trying_again_then(adas, row, 
     assert bring(adas, row, "token")[1].retry_after is None
 
 
+# What is open
+
+
+def test_what_the_ledger_no_longer_has_is_begun_anew(adas, row):
+    Challenge.objects.all().delete()
+    assert adas.get("/withdraw/").status_code == 302
+    assert newest().pk != row.pk
+    assert list(adas.session["authsignal"]["open"]) == [str(newest().pk)]
+
+
+def test_a_proof_that_is_spent_takes_no_other_with_it(adas):
+    adas.step_up()
+    adas.post("/delete/")
+    adas.prove()
+    assert adas.post("/delete/").content == b"deleted"
+    assert adas.get("/withdraw/").content == b"withdrawn"
+
+
+def test_it_is_told_who_is_asked_and_who_is_held(adas, ada, authsignal):
+    def read(about):
+        return about["request"].path, about["user"], about["challenge"].status
+
+    with hearing(signals.challenge_started, read) as asked, hearing(signals.review_required, read) as held:
+        adas.get("/withdraw/")
+        authsignal.review()
+        adas.get("/transfer/")
+    assert asked == [("/withdraw/", ada, Status.OPEN)]
+    assert held == [("/transfer/", ada, Status.REVIEW)]
+
+
+def test_the_page_of_settings_is_opened_for_nobody_without_a_pass(adas, ada, row, bring, authsignal):
+    request, _ = bring(adas, row, None)
+    before = len(authsignal.calls)
+    question = Question(ada, get_policy("manageAuthenticators"), Kind.SETTINGS)
+    assert steps.run(flow.ask_settings(request, question)).verdict is Verdict.DENY
+    assert len(authsignal.calls) == before
+
+
 # An address is enrolled
 
 
 def address(request, user, action):
-    return {"email": user.email}
+    return {"email": user.email} if (request.user, action) == (user, "withdrawFunds") else {}
 
 
 @pytest.fixture
