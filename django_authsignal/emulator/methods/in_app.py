@@ -15,7 +15,7 @@ from django_authsignal.emulator.problems import Problem, invalid
 
 _METHOD = VerificationMethod.IN_APP
 # A challenge of `POST /client/challenge`, which does not know yet whether a passkey or a device will answer it.
-_KIND = ceremony.Kind(_METHOD, name="In-app", purpose="", discoverable=True, verifies_user=True)
+_KIND = ceremony.Kind(_METHOD, name="In-app", purpose="")
 
 
 def verify(body: dict[str, Any]) -> Verification:
