@@ -53,6 +53,7 @@ def functions_of(file: str) -> list[types.FunctionType]:
     It looks at all that there is: ask once, before there is a process for each mutant.
     """
     _module(file)
+    gc.unfreeze()  # what is frozen is not among all that there is
     alive, path = gc.get_objects(), str(ROOT / file)
     found = [one for one in alive if type(one) is types.FunctionType and one.__code__.co_filename == path]
     for one in alive:
