@@ -40,8 +40,8 @@ class Kind:
     method: VerificationMethod
     name: str  # as texts call it, and a new one's own name
     purpose: str  # before the step's name in a challenge: one kind's must not be spent on the other
-    discoverable: bool = False
-    verifies_user: bool = False
+    discoverable: bool = True
+    verifies_user: bool = True
 
 
 def creation_options(

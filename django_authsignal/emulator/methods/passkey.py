@@ -11,7 +11,7 @@ from django_authsignal.emulator.engine import Session, Verification
 from django_authsignal.emulator.methods import ceremony
 from django_authsignal.emulator.models import Authenticator, EmulatedUser, WebAuthnChallenge
 
-_KIND = ceremony.Kind(VerificationMethod.PASSKEY, name="Passkey", purpose="", discoverable=True, verifies_user=True)
+_KIND = ceremony.Kind(VerificationMethod.PASSKEY, name="Passkey", purpose="")
 
 
 def registration_options(
