@@ -151,6 +151,14 @@ def test_a_wrong_signature_is_refused(emulator: Emulator, user: str, enrolled: S
     assert prove(emulator, challenged(emulator, user), enrolled).json()["error"] == "invalid_credential"
 
 
+def test_a_sign_count_is_kept_from_the_first_day(emulator: Emulator, user: str, passkey: SoftwareAuthenticator) -> None:
+    passkey.count = 7
+    assert enrol_passkey(emulator, emulator.track(user, emulator.configure("ALLOW"))["token"], passkey)["isVerified"]
+    assert prove(emulator, challenged(emulator, user), passkey).status_code == 400
+    passkey.count = 8
+    assert prove(emulator, challenged(emulator, user), passkey).json()["isVerified"]
+
+
 def test_a_sign_count_that_goes_back_is_a_clone(emulator: Emulator, user: str, enrolled: SoftwareAuthenticator) -> None:
     enrolled.count = 5
     assert prove(emulator, challenged(emulator, user), enrolled).status_code == 200
