@@ -149,10 +149,11 @@ def mutants_of(file: str) -> Iterator[Mutant]:
 
 
 def unchanged(file: str) -> Mutant:
-    """The file's first function as it is, which no test may object to."""
-    module = cst.parse_module((ROOT / file).read_text())
-    found = next(one for one in module.body if isinstance(one, cst.FunctionDef))
-    return Mutant(file, 0, found.name.value, ((1, 10**6),), _code(found, None), "")
+    """The file's first function as it is, or its last constant where it has none: no test may object to that."""
+    body = cst.parse_module((ROOT / file).read_text()).body
+    found = next((one for one in body if isinstance(one, cst.FunctionDef)), body[-1])
+    name = found.name.value if isinstance(found, cst.FunctionDef) else ""
+    return Mutant(file, 0, name, ((1, 10**6),), _code(found, None), "")
 
 
 def _upwards(node: cst.CSTNode, parents: Any) -> Iterator[cst.CSTNode]:
