@@ -54,6 +54,9 @@ class ChallengeRequiredAdminMixin:
         named = {key: doors.asked_of(value, key) for key, value in self.challenge_actions.items()}
         return {**named, "": doors.asked_of(self.challenge_action, "challenge_action")}
 
+    # `type: ignore` below: super(), `actions` and `admin_site` are those of the ModelAdmin, or inline, that a project
+    # names after this class. Neither can be its base, for the type checker either.
+
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Django's checks of the class, and E006: a key of `challenge_actions` that is no door."""
         found: list[CheckMessage] = super().check(**kwargs)  # type: ignore[misc]
