@@ -22,7 +22,7 @@ from django_authsignal.client import _breaker
 from django_authsignal.models import Challenge
 from django_authsignal.signals import event_received
 from tests import pairs
-from tests.once import _urls_are_read_once, django_db_setup  # noqa: F401
+from tests.once import _urls_are_read_once, django_db_setup  # noqa: F401  fixtures of every test
 
 ROOT = Path(__file__).parents[1]
 

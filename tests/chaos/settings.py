@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dj_database_url
 
-from tests.served_settings import *  # noqa: F403
+from tests.served_settings import *  # noqa: F403  as settings are shared
 
 FOLDER = Path(os.environ["CHAOS_FOLDER"])
 ALLOWED_HOSTS = ["127.0.0.1"]

@@ -12,6 +12,7 @@ import requests
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.emulator.authenticator import SoftwareAuthenticator
+from tests.emulator.conftest import Api, enrol_passkey
 from tests.emulator.hosted_browser import PasskeyDevice, add_passkey_device
 
 PASSWORD = "seven wet harbours"
@@ -50,7 +51,6 @@ class Person:
     device: PasskeyDevice | None = None
     clicks: int = 0
     complaints: list[str] = field(default_factory=list)
-    _challenge: str = ""
 
     def note(self, message: ConsoleMessage) -> None:
         """Remembers what a page does against its own policy, and every other error."""
@@ -117,52 +117,39 @@ class Person:
         self.open("/sign-up/")
         self.page.fill("input[name=username]", self.name)
         self.page.fill("input[name=email]", f"{self.name}@example.com")
-        self.page.fill("input[name=password1]", PASSWORD)
-        self.page.fill("input[name=password2]", PASSWORD)
+        for name in PASSWORDS:
+            self.page.fill(f"input[name={name}]", PASSWORD)
         self.click("Open the account")
 
     # With the same requests, but without the pages: those have tests of their own, and forty tests begin like this.
 
     def have_passkey(self) -> None:
         """Has an account, is signed in, and has a passkey on this device."""
-        token = self._have_account()
+        challenge, token = self._have_account()
         passkey = SoftwareAuthenticator(origin=self.emulator)
-        asked = self._enrol(token, "passkey/registration-options", {})
-        proof = {"registrationCredential": passkey.create(asked["options"]), "challengeId": asked["challengeId"]}
-        self._come_back(self._enrol(token, "passkey", proof)["accessToken"])
+        self._come_back(challenge, enrol_passkey(Api(self.emulator), token, passkey))
         assert self.device is not None
-        self.device.take(passkey, asked["options"]["rp"]["id"])
+        self.device.take(passkey)
 
     def have_app(self) -> AuthenticatorApp:
         """Has an account, is signed in, and has an authenticator app."""
-        token = self._have_account()
-        app = AuthenticatorApp(self._enrol(token, "totp", {})["secret"])
-        verified = self._at_the_emulator(token, "verify/totp", {"verificationCode": app.code()})
-        self._come_back(verified["accessToken"])
+        challenge, token = self._have_account()
+        api = Api(self.emulator)
+        app = AuthenticatorApp(api.call("user-authenticators/totp", token)["secret"])
+        self._come_back(challenge, api.call("verify/totp", token, {"verificationCode": app.code()}))
         return app
 
-    def _have_account(self) -> str:
-        """Signs up; returns what begins the proof that is asked."""
+    def _have_account(self) -> tuple[str, str]:
+        """Signs up; returns the id of the challenge that is asked, and the token that begins it."""
         browser = self.page.context.request
         page = browser.get(f"{self.bank}/sign-up/").text()
         form = {"username": self.name, "email": f"{self.name}@example.com"} | dict.fromkeys(PASSWORDS, PASSWORD)
         form["csrfmiddlewaretoken"] = re.findall('name="csrfmiddlewaretoken" value="(.*?)"', page)[0]
-        headers = {"Accept": "text/html", "Origin": self.bank}
-        asked = browser.post(f"{self.bank}/sign-up/", form=form, headers=headers)
-        self._challenge = asked.url.split("/")[-2]
-        return str(re.findall(r"\?token=([\w.-]+)", asked.text())[0])
+        asked = browser.post(f"{self.bank}/sign-up/", form=form, headers={"Accept": "text/html", "Origin": self.bank})
+        return asked.url.split("/")[-2], str(re.findall(r"\?token=([\w.-]+)", asked.text())[0])
 
-    def _enrol(self, token: str, what: str, body: dict[str, Any]) -> Any:
-        return self._at_the_emulator(token, f"user-authenticators/{what}", body)
-
-    def _at_the_emulator(self, token: str, path: str, body: dict[str, Any]) -> Any:
-        url, headers = f"{self.emulator}/v1/client/{path}", {"Authorization": f"Bearer {token}"}
-        answer = requests.post(url, json=body, headers=headers, timeout=10)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def _come_back(self, token: str) -> None:
-        self.open(f"/authsignal/callback/{self._challenge}/?token={token}")
+    def _come_back(self, challenge: str, proved: Any) -> None:
+        self.open(f"/authsignal/callback/{challenge}/?token={proved['accessToken']}")
         self.at_the_bank("/account/")
 
     def give_password(self, password: str = PASSWORD, path: str = "/sign-in/") -> None:

@@ -41,6 +41,7 @@ class SoftwareAuthenticator:
     count: int = 0
     credential_id: bytes = field(default_factory=lambda: os.urandom(32))
     user_handle: str = ""
+    rp_id: str = ""
     key: Any = None
     backup: int = 0  # the flags that say whether it may be, and is, backed up
     remark: str = ""  # Chrome adds one now and then, so that nobody compares the data with a template
@@ -56,9 +57,9 @@ class SoftwareAuthenticator:
 
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
         """RegistrationResponseJSON."""
-        self.user_handle = options["user"]["id"]
+        self.user_handle, self.rp_id = options["user"]["id"], options["rp"]["id"]
         attested = bytes(16) + struct.pack(">H", len(self.credential_id)) + self.credential_id + self._cose()
-        data = self._data(options["rp"]["id"], ATTESTED) + attested
+        data = self._data(self.rp_id, ATTESTED) + attested
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         response = {
             "clientDataJSON": encode(self._client_data("webauthn.create", options)),

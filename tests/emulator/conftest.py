@@ -29,10 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
-class Emulator:
-    process: subprocess.Popen[str]
+class Api:
+    """An emulator, spoken to, whoever has started it."""
+
     url: str
-    clock_file: Path
     secret: str = "emulator_secret"
     tenant: str = "emulator"
     http: requests.Session = field(default_factory=requests.Session)
@@ -87,7 +87,15 @@ class Emulator:
         try:
             yield
         finally:
-            self.server("PATCH", path, {name: row.get(name) for name in changes})
+            assert self.server("PATCH", path, {name: row.get(name) for name in changes}).status_code == 200
+
+
+@dataclass(kw_only=True)
+class Emulator(Api):
+    """One that the tests have started: its clock and its database are at hand."""
+
+    process: subprocess.Popen[str]
+    clock_file: Path
 
     def query(self, query: str, *values: Any) -> Any:
         """What its database answers."""
@@ -141,7 +149,7 @@ def start(directory: Path, *options: str, clock: bool = True, wrapper: Sequence[
             break
     watchdog.cancel()
     assert url, (directory / "stderr").read_text()
-    return Emulator(process, url, clock_file)
+    return Emulator(url=url, process=process, clock_file=clock_file)
 
 
 def stop(emulator: Emulator) -> None:
@@ -190,7 +198,7 @@ def enrol_app(emulator: Emulator) -> Callable[[str], App]:
     return enrol
 
 
-def enrol_passkey(emulator: Emulator, token: str, authenticator: SoftwareAuthenticator) -> Any:
+def enrol_passkey(emulator: Api, token: str, authenticator: SoftwareAuthenticator) -> Any:
     options = emulator.call("user-authenticators/passkey/registration-options", token, {})
     body = {"registrationCredential": authenticator.create(options["options"]), "challengeId": options["challengeId"]}
     return emulator.call("user-authenticators/passkey", token, body)

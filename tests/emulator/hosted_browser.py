@@ -130,12 +130,12 @@ class PasskeyDevice:
         for passkey in other.session.send("WebAuthn.getCredentials", {"authenticatorId": other.id})["credentials"]:
             self.session.send("WebAuthn.addCredential", {"authenticatorId": self.id, "credential": passkey})
 
-    def take(self, passkey: SoftwareAuthenticator, rp_id: str) -> None:
+    def take(self, passkey: SoftwareAuthenticator) -> None:
         """Puts this passkey on the device."""
         credential = {
             "credentialId": base64.b64encode(passkey.credential_id).decode(),
             "isResidentCredential": True,
-            "rpId": rp_id,
+            "rpId": passkey.rp_id,
             "privateKey": base64.b64encode(passkey.private_key).decode(),
             "userHandle": base64.b64encode(decode(passkey.user_handle)).decode(),
             "signCount": passkey.count,

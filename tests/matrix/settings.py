@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tests.served_settings import *  # noqa: F403
+from tests.served_settings import *  # noqa: F403  as settings are shared
 
 SITE = Path(os.environ["MATRIX_SITE"])
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]

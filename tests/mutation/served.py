@@ -103,7 +103,7 @@ class Served:
         (directory / "stderr").write_text("")
         (directory / "clock").symlink_to(self.clock_file)
         gone: Any = SimpleNamespace(poll=lambda: 0, wait=lambda _: 0, stdout=None)
-        return Emulator(gone, self.url, self.clock_file)
+        return Emulator(url=self.url, process=gone, clock_file=self.clock_file)
 
 
 # The emulator
