@@ -8,7 +8,15 @@ import pytest
 import requests
 
 from .conftest import App, Emulator
-from .test_hosted_afterwards import SHOWN_ONCE, app_on_page, codes_of, finish_app, location, use_recovery_code
+from .test_hosted_afterwards import (
+    SHOWN_ONCE,
+    app_on_page,
+    codes_of,
+    enrol_by_pages,
+    finish_app,
+    location,
+    use_recovery_code,
+)
 
 
 def challenged(emulator: Emulator, user: str, **attributes: Any) -> str:
@@ -34,6 +42,29 @@ def test_they_are_shown_once_and_work(emulator: Emulator, user: str, earned: tup
     assert (len(codes), codes_of(again)) == (10, [])
     assert SHOWN_ONCE in again
     assert use_recovery_code(emulator, user, codes[0])
+
+
+def test_where_there_are_no_recovery_codes_nobody_is_told_that_they_were_shown(emulator: Emulator, user: str) -> None:
+    token = challenged(emulator, user)
+    emulator.server("PATCH", "management/tenant", {"disableRecoveryCodes": True})
+    try:
+        page = requests.get(location(emulator, enrol_by_pages(emulator, token)), timeout=10)
+    finally:
+        emulator.server("PATCH", "management/tenant", {"disableRecoveryCodes": False})
+    assert codes_of(page.text) == []
+    assert "It is set up" in page.text
+    assert SHOWN_ONCE not in page.text
+
+
+def test_a_second_way_that_was_only_begun_takes_none_away(
+    emulator: Emulator, user: str, earned: tuple[App, str]
+) -> None:
+    emulator.advance(60)
+    token = challenged(emulator, user, scope="add:authenticators")
+    emulator.call("verify/totp", token, {"verificationCode": earned[0].code()})
+    app_on_page(emulator, token)  # shows a secret, which no code confirms
+    assert len(emulator.server("GET", f"users/{user}/authenticators").json()) == 1
+    assert len(codes_of(requests.get(earned[1], timeout=10).text)) == 10
 
 
 def test_an_action_that_was_not_proved_is_given_none(emulator: Emulator, user: str, earned: tuple[App, str]) -> None:

@@ -160,6 +160,17 @@ def test_whatsapp_enrols_the_users_own_number_and_then_challenges(emulator: Emul
         assert emulator.validate(done["accessToken"])["verificationMethod"] == "WHATSAPP"
 
 
+def test_whatsapp_is_set_up_on_a_page(emulator: Emulator, user: str, phone: str) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    page = f"{emulator.url}/challenge/add/whatsapp/"
+    requests.post(page, {"token": token, "do": "send", "address": phone}, timeout=9)
+    message = received(emulator, phone)
+    assert message["channel"] == "whatsapp"
+    requests.post(page, {"token": token, "do": "verify", "code": message["code"]}, timeout=9)
+    (row,) = emulator.server("GET", f"users/{user}/authenticators").json()
+    assert (row["verificationMethod"], row["phoneNumber"]) == ("WHATSAPP", phone)
+
+
 def test_whatsapp_does_not_enrol_past_what_the_user_has(emulator: Emulator, enrolled: str, phone: str) -> None:
     token = challenged(emulator, enrolled)
     assert emulator.client("POST", "challenge/whatsapp", token).status_code == 403

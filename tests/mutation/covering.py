@@ -67,10 +67,10 @@ class Covering:
         self._store.write_text(json.dumps({"files": self._files, "tests": self.tests}))
 
     def of(self, mutant: Mutant, names: Iterable[str]) -> list[str]:
-        """Those of these tests that ran what is changed; of a constant, that ran anything of its file."""
+        """Those of these tests that ran what is changed; of a constant, that ran anything of its file, else all."""
         covered = {name: set(self.tests[name]["lines"].get(mutant.file, ())) for name in names}
         if not mutant.name:
-            return [name for name in covered if covered[name]]
+            return [name for name in covered if covered[name]] or list(covered)
         for first, last in mutant.lines:
             lines = set(range(first, last + 1))
             found = [name for name in covered if covered[name] & lines]
