@@ -377,7 +377,7 @@ def _enroll_by_email(request: HttpRequest, question: Question, row: Challenge) -
     if not email or not question.policy.accepts(method):
         return ledger.deny(request, question, row, "not_enrolled")
     row.reason = "enrolled_by_email"
-    ledger.close(request, question, row, Status.EXPIRED, Verdict.CHALLENGE)
+    ledger.close(question, row, Status.EXPIRED, Verdict.CHALLENGE)
     client = get_client(request)
     try:
         enrolled: EnrolledAuthenticator = yield partial(

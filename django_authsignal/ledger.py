@@ -140,7 +140,7 @@ def remember(request: HttpRequest, question: Question, row: Challenge, *, url: s
         )
 
 
-def close(request: HttpRequest, question: Question, row: Challenge, status: Status, verdict: Verdict) -> Decision:
+def close(question: Question, row: Challenge, status: Status, verdict: Verdict) -> Decision:
     row.status, row.closed_at, row.return_to = status, timezone.now(), ""
     row.save(force_insert=True)
     return decide(question, verdict, row)
@@ -148,7 +148,7 @@ def close(request: HttpRequest, question: Question, row: Challenge, status: Stat
 
 def deny(request: HttpRequest, question: Question, row: Challenge, reason: str) -> Decision:
     row.reason = reason
-    decision = close(request, question, row, Status.DENIED, Verdict.DENY)
+    decision = close(question, row, Status.DENIED, Verdict.DENY)
     signals.action_blocked.send(Challenge, request=request, user=question.user, challenge=row, reason=reason)
     if question.signs_in:
         login_failed(request, question.user)
@@ -162,7 +162,7 @@ def too_many(request: HttpRequest, question: Question, tried: Tried) -> Decision
     if tried.is_first:
         row = new_row(request, question)
         row.reason = "too_many"
-        decision = close(request, question, row, Status.DENIED, Verdict.TOO_MANY)
+        decision = close(question, row, Status.DENIED, Verdict.TOO_MANY)
         signals.action_blocked.send(Challenge, request=request, user=question.user, challenge=row, reason=row.reason)
     return replace(decision, reason="too_many", challenge_id=None, retry_after=tried.retry_after)
 
@@ -184,7 +184,7 @@ def let_through(request: HttpRequest, question: Question, row: Challenge, status
         grant(request, question.user, row, at=timezone.now(), one_request=True, degraded=degraded)
         _give_back_releases(request, question.user)
         return decide(question, Verdict.REPEAT, row)
-    decision = close(request, question, row, status, Verdict.PASS)
+    decision = close(question, row, status, Verdict.PASS)
     if question.signs_in:
         degraded = status == Status.DEGRADED
         if row.channel == Channel.API:
@@ -238,7 +238,7 @@ def unreachable(request: HttpRequest, question: Question, row: Challenge, error:
     if policy.on_unreachable == "allow" and not policy.strict and isinstance(error, Unreachable):
         decision = let_through(request, question, row, Status.DEGRADED)
     else:
-        decision = close(request, question, row, Status.UNREACHABLE, Verdict.UNREACHABLE)
+        decision = close(question, row, Status.UNREACHABLE, Verdict.UNREACHABLE)
     signals.authsignal_unreachable.send(Challenge, request=request, user=question.user, challenge=row, error=error)
     return replace(decision, hint=emulator_hint(error), retry_after=error.retry_after)
 

@@ -1,5 +1,6 @@
 """The gate's pure parts as tables, and what is said of every proof that is none."""
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,12 +8,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from django_authsignal import flow, session, signals, steps
+from django_authsignal import channel, flow, session, signals, steps
+from django_authsignal.client import Sealed
 from django_authsignal.client.types import Tracked, Validated
 from django_authsignal.decision import Question, Verdict
 from django_authsignal.models import Challenge, Channel, Kind, Status
 from django_authsignal.policy import get_policy
-from tests.conftest import hearing, newest
+from tests.conftest import PASSWORD, hearing, newest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
@@ -378,6 +380,73 @@ def test_the_page_of_settings_is_opened_for_nobody_without_a_pass(adas, ada, row
     assert len(authsignal.calls) == before
 
 
+def elsewhere(authsignal):
+    authsignal.page = "https://evil.example/"
+
+
+def without_address(authsignal):
+    authsignal.unenrolled()
+    return {"UNENROLLED": "email"}
+
+
+REFUSED = {
+    "refused": lambda authsignal: authsignal.fail("401"),
+    "foreign_page": elsewhere,
+    "allow_is_no_proof": lambda authsignal: authsignal.allow(),
+    "not_enrolled": lambda authsignal: authsignal.unenrolled(),
+    "not_enrolled, and no address": without_address,
+    "blocked": lambda authsignal: authsignal.block(),
+    "unexpected_state": lambda authsignal: authsignal.outcome("SOMETHING_NEW"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_it_is_told_who_is_refused_where_and_why(adas, ada, authsignal, configure, why):
+    policy = REFUSED[why](authsignal)
+    configure(ACTIONS={"withdrawFunds": policy if isinstance(policy, dict) else {}})
+    with hearing(signals.action_blocked) as told:
+        assert adas.get("/withdraw/").status_code == 403
+    [about] = told
+    assert (about["request"].path, about["user"], about["challenge"]) == ("/withdraw/", ada, newest())
+    assert about["reason"] == newest().reason == why.partition(",")[0]
+
+
+# Somebody who has no way of proof sets one up
+
+MAY = [({}, "", False), ({"password_proved": True}, "", True), ({"first_factor": True}, "", True), ({}, PASSWORD, True)]
+
+
+@pytest.mark.parametrize(("about", "password", "may"), MAY)
+@pytest.mark.parametrize("kind", [Kind.STEP_UP, Kind.SIGN_IN])
+def test_an_api_client_sets_one_up_by_a_password_or_a_login_a_moment_ago(
+    browser, ada, bring, authsignal, configure, kind, about, password, may
+):
+    browser.sign_in()  # a session that had its password a moment ago, which is not this client's
+    request, _ = bring(browser, newest(), None)
+    if password:
+        value = base64.b64encode(f"ada:{password}".encode()).decode()
+        request.META["HTTP_AUTHORIZATION"] = f"Basic {value}"
+        assert channel.note_password(request, Sealed(password))
+    else:
+        channel.set_credential(request, "Token x")
+    configure(ACTIONS={"withdrawFunds": {"UNENROLLED": "enroll"}})
+    authsignal.unenrolled()
+    decision = steps.run(flow.ask(request, Question(ada, get_policy("withdrawFunds"), kind, **about)))
+    assert decision.verdict is (Verdict.CHALLENGE if may else Verdict.DENY)
+
+
+@pytest.mark.parametrize(("about", "may"), [(about, may) for about, password, may in MAY if not password])
+def test_a_browser_signs_in_and_sets_one_up_by_a_password_or_a_login_a_moment_ago(
+    adas, ada, row, bring, authsignal, configure, time_machine, about, may
+):
+    request, _ = bring(adas, row, None)
+    configure(ACTIONS={"withdrawFunds": {"UNENROLLED": "enroll"}})
+    authsignal.unenrolled()
+    time_machine.move_to(timezone.now() + timedelta(days=1))
+    decision = steps.run(flow.ask(request, Question(ada, get_policy("withdrawFunds"), Kind.SIGN_IN, **about)))
+    assert decision.verdict is (Verdict.CHALLENGE if may else Verdict.DENY)
+
+
 # An address is enrolled
 
 
@@ -405,7 +474,9 @@ def enrolling(authsignal, configure):
 @pytest.mark.parametrize("colour", ["/", "/async/"])
 def test_an_outage_while_an_address_is_enrolled_lets_nobody_through(adas, enrolling, colour):
     enrolling("refused")
-    assert adas.get(f"{colour}withdraw/").status_code == 503
+    with hearing(signals.authsignal_unreachable, lambda about: about["request"].path) as told:
+        assert adas.get(f"{colour}withdraw/").status_code == 503
+    assert told == [f"{colour}withdraw/"]
     rows = Challenge.objects.order_by("created_at")
     assert [one.status for one in rows] == [Status.EXPIRED, Status.UNREACHABLE]
     assert {(one.user_pk, one.action) for one in rows} == {(adas.user_pk, "withdrawFunds")}
@@ -414,7 +485,9 @@ def test_an_outage_while_an_address_is_enrolled_lets_nobody_through(adas, enroll
 
 def test_an_address_that_may_not_be_enrolled_lets_nobody_through(adas, enrolling):
     enrolling("400")
-    assert adas.get("/withdraw/").status_code == 403
+    with hearing(signals.action_blocked, lambda about: about["request"].path) as told:
+        assert adas.get("/withdraw/").status_code == 403
+    assert told == ["/withdraw/"]
     rows = Challenge.objects.order_by("created_at")
     assert [(one.status, one.reason) for one in rows][1:] == [(Status.DENIED, "not_enrolled")]
     assert rows[1].user_pk == adas.user_pk

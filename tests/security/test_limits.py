@@ -9,14 +9,15 @@ from typing import ClassVar
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import RequestFactory, override_settings
 from django.urls import reverse
 
-from django_authsignal import flow, limit_conf, limits
-from django_authsignal.client import ConfigurationError
+from django_authsignal import flow, limit_conf, limits, steps
+from django_authsignal.client import ConfigurationError, Sealed
 from django_authsignal.conf import counted_apart, override_transport
 from django_authsignal.models import Challenge, Channel, Status
 from django_authsignal.signals import action_blocked
@@ -373,6 +374,20 @@ def test_a_false_token_is_brought_so_often_and_then_nobody_is_asked(adas, limit,
     assert sum(call.operation == "validate_challenge" for call in authsignal.calls) == 3
     assert int(answers[-1]["Retry-After"]) > 0
     assert b"Too many tries" in answers[-1].content
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_one_too_many_is_told_which_challenge_it_was_only_where_it_began(adas, new_browser, limit, own):
+    limit(CALLBACK=callbacks(1, "ADDRESS"))
+    adas.get("/withdraw/")
+    row, browser = newest(), adas if own else new_browser()
+    request = RequestFactory(REMOTE_ADDR=PUBLIC).get("/")
+    request.session, request.user = browser.session, AnonymousUser()
+    request.COOKIES = {name: cookie.value for name, cookie in browser.cookies.items()}
+    first, last = [steps.run(flow.finish(request, row.pk, Sealed("nonsense"))) for _ in range(2)]
+    assert first.reason == ("wrong_user" if own else "foreign")
+    assert (last.ok, last.reason, last.row, last.user) == (False, "too_many", row if own else None, None)
+    assert last.retry_after > 0
 
 
 def test_the_token_leaves_the_address_of_one_too_many_as_well(adas, limit):
