@@ -72,7 +72,7 @@ def test_the_owner_is_told_of_an_enrolment_that_was_left_and_used_by_a_new_sign_
     authsignal.enrolled("PASSKEY")  # on Authsignal's page, which is then closed
     thief = new_browser()
     thief.sign_in()
-    assert [told["change"] for told in changes] == ["added"]
+    assert [(told["change"], told["methods"]) for told in changes] == [("added", ())]
     thief.post("/logout/")
     thief.sign_in()
     assert len(changes) == 1
@@ -101,6 +101,15 @@ def test_the_mail_says_what_when_and_from_where(manager, two_ways, mailoutbox, s
     assert "http://shop.example/authsignal/authenticators/" in text
     assert "set a new one now" in text
     assert "When: " in text
+
+
+@pytest.mark.parametrize("rule", ["enroll", "email"])
+def test_the_mail_about_an_enrolment_says_with_what_it_was_made(browser, ada, authsignal, configure, mailoutbox, rule):
+    configure(UNENROLLED=rule, TRACK_ATTRIBUTES=lambda request, user, action: {"email": user.email})
+    authsignal.unenrolled()
+    browser.defaults["HTTP_USER_AGENT"] = FIREFOX
+    browser.sign_in(method="EMAIL_OTP")
+    assert ["With: Firefox on Linux" in mail.body for mail in mailoutbox] == [True]
 
 
 @pytest.mark.security

@@ -153,6 +153,32 @@ def test_returning_from_authsignals_settings_gives_no_pass(manager, authsignal, 
 
 
 @pytest.mark.security
+def test_coming_back_from_authsignals_settings_ends_what_began_before(manager, new_browser, ada, authsignal):
+    other = new_browser()
+    other.force_login(ada)
+    other.get("/withdraw/")
+    before = newest()
+    manager.post(URL, {"add": "1"})
+    row = newest()
+    manager.prove(row)
+    row.refresh_from_db()
+    assert (row.status, row.reason) == (Status.SPENT, "returned")
+    assert "open" not in manager.session["authsignal"] or not manager.session["authsignal"]["open"]
+    other.prove(before)
+    assert other.get("/withdraw/").status_code == 302
+
+
+@pytest.mark.security
+def test_somebody_who_is_no_longer_let_in_comes_back_from_there_to_nothing(manager, ada, authsignal):
+    manager.post(URL, {"add": "1"})
+    row = newest()
+    type(ada).objects.filter(pk=ada.pk).update(is_active=False)  # by which no signal tells of it
+    assert manager.callback(row, token=authsignal.token(str(row.pk))).headers.get("Location") != URL
+    row.refresh_from_db()
+    assert (row.status, row.reason) == (Status.OPEN, "wrong_user")
+
+
+@pytest.mark.security
 def test_one_removed_on_authsignals_own_page_drops_every_pass(manager, ada, authsignal):
     manager.step_up("/withdraw/")
     manager.get(URL)

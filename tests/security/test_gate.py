@@ -372,6 +372,28 @@ def test_it_is_told_who_is_asked_and_who_is_held(adas, ada, authsignal):
     assert held == [("/transfer/", ada, Status.REVIEW)]
 
 
+def test_it_is_told_who_proved_it(adas, ada, row):
+    with hearing(signals.challenge_passed) as told:
+        adas.prove(row)
+    [about] = told
+    assert about["sender"] is Challenge
+    assert str(row.pk) in about["request"].path
+    assert (about["user"], about["challenge"]) == (ada, row)
+
+
+@pytest.mark.parametrize("reason", ["failed", "expired"])
+def test_it_is_told_who_did_not_prove_it_and_why(adas, ada, row, time_machine, reason):
+    state = "CHALLENGE_FAILED" if reason == "failed" else "CHALLENGE_SUCCEEDED"
+    if reason == "expired":
+        time_machine.move_to(row.expires_at + timedelta(seconds=1))
+    with hearing(signals.challenge_failed) as told:
+        adas.prove(row, state=state)
+    [about] = told
+    assert about["sender"] is Challenge
+    assert str(row.pk) in about["request"].path
+    assert (about["user"], about["challenge"], about["reason"]) == (ada, row, reason)
+
+
 def test_the_page_of_settings_is_opened_for_nobody_without_a_pass(adas, ada, row, bring, authsignal):
     request, _ = bring(adas, row, None)
     before = len(authsignal.calls)
