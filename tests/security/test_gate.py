@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from django_authsignal import channel, flow, session, signals, steps
+from django_authsignal.binding import Bound
 from django_authsignal.client import Sealed
 from django_authsignal.client.types import Tracked, Validated
 from django_authsignal.decision import Question, Verdict
@@ -392,6 +393,51 @@ def test_it_is_told_who_did_not_prove_it_and_why(adas, ada, row, time_machine, r
     assert about["sender"] is Challenge
     assert str(row.pk) in about["request"].path
     assert (about["user"], about["challenge"], about["reason"]) == (ada, row, reason)
+
+
+# The first door, asked by nobody else before
+
+
+def test_a_fresh_pass_is_an_answer_without_a_call_and_without_a_query(
+    adas, ada, row, bring, authsignal, django_assert_num_queries
+):
+    adas.prove(row)
+    request, _ = bring(adas, row, None)
+    request.session.get("loaded")
+    before = len(authsignal.calls)
+    with django_assert_num_queries(0):
+        decision = steps.run(flow.ask(request, Question(ada, get_policy("withdrawFunds"))))
+    assert (decision.verdict, len(authsignal.calls)) == (Verdict.PASS, before)
+
+
+def test_a_proof_for_one_request_answers_one(adas, ada, bring):
+    adas.post("/delete/")
+    adas.prove()
+    row = newest()
+    question = Question(ada, get_policy(row.action), bound=Bound(scope=row.scope))
+    request, again = (bring(adas, row, None)[0] for _ in range(2))
+    again.session = request.session
+    assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS
+    assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS  # the same request
+    assert steps.run(flow.ask(again, question)).verdict is Verdict.CHALLENGE
+
+
+def test_a_first_question_was_refused_nothing(adas, ada, row, bring):
+    request, _ = bring(adas, row, None)
+    assert steps.run(flow.ask(request, Question(ada, get_policy("transferFunds")))).refused == ""
+
+
+def test_a_token_that_this_client_did_not_begin_is_taken_and_says_gone(adas, row, bring, authsignal):
+    request, _ = bring(adas, row, None)
+    request.META["HTTP_AUTHSIGNAL_TOKEN"] = authsignal.complete(str(row.pk))
+    channel.set_credential(request, "Token x")
+    assert channel.token_of(request)
+    assert steps.run(flow.take_in(request, channel.credential(request), ahead=True)) is None
+    assert channel.token_of(request)
+    for _ in range(2):
+        finished = steps.run(flow.take_in(request, channel.credential(request)))
+        assert told(finished) == (False, "gone", None, False, None)
+        assert not channel.token_of(request)
 
 
 def test_the_page_of_settings_is_opened_for_nobody_without_a_pass(adas, ada, row, bring, authsignal):
