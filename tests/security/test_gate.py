@@ -427,6 +427,34 @@ def test_a_first_question_was_refused_nothing(adas, ada, row, bring):
     assert steps.run(flow.ask(request, Question(ada, get_policy("transferFunds")))).refused == ""
 
 
+@pytest.mark.parametrize("kind", [Kind.STEP_UP, Kind.SIGN_IN])
+def test_what_is_open_already_is_answered_as_it_was_at_first(adas, ada, row, bring, authsignal, kind):
+    request, _ = bring(adas, row, None)
+    question = Question(ada, get_policy("transferFunds"), kind, return_to="/transfer/?to=bob")
+    first = steps.run(flow.ask(request, question))
+    before = len(authsignal.calls)
+    assert (first.verdict, first.return_to) == (Verdict.CHALLENGE, "/transfer/?to=bob")
+    assert steps.run(flow.ask(request, question)) == first
+    assert len(authsignal.calls) == before
+
+
+def test_what_is_held_already_is_answered_as_it_was_at_first(adas, ada, row, bring, authsignal):
+    authsignal.review()
+    request, _ = bring(adas, row, None)
+    question = Question(ada, get_policy("transferFunds"), return_to="/transfer/")
+    first = steps.run(flow.ask(request, question))
+    assert (first.verdict, first.url, first.token) == (Verdict.REVIEW, "", "")
+    assert steps.run(flow.ask(request, question)) == first
+
+
+def test_a_page_whose_address_this_session_does_not_know_is_not_sent_to(adas, row, bring):
+    request, _ = bring(adas, row, None)
+    assert flow.challenge_decision(request, row, label="").verdict is Verdict.CHALLENGE
+    session.forget(request, row.pk)
+    decision = flow.challenge_decision(request, row, label="")
+    assert (decision.verdict, decision.url, decision.token) == (Verdict.DENY, "", "")
+
+
 def test_a_token_that_this_client_did_not_begin_is_taken_and_says_gone(adas, row, bring, authsignal):
     request, _ = bring(adas, row, None)
     request.META["HTTP_AUTHSIGNAL_TOKEN"] = authsignal.complete(str(row.pk))
