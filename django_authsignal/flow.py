@@ -511,7 +511,7 @@ def _refused_before(request: HttpRequest, row: Challenge, by: Channel) -> Finish
     if row.tenant != option("TENANT_ID", request):
         return _refuse(row, "wrong_tenant")
     if row.status in (Status.PROVED, Status.SPENT):
-        return Finished(True, row=row, return_to="", already=True)
+        return Finished(True, row=row, already=True)
     if row.status != Status.OPEN:
         return Finished(False, "expired" if row.status == Status.EXPIRED else "gone", row)
     if not row.young(timezone.now()):
@@ -590,8 +590,6 @@ def refusal_of(row: Challenge, validated: Validated) -> str:
 
 
 def proof_time(updated: datetime | None) -> datetime:
-    """When it was proved: the earlier of now and what Authsignal says, ignored when over 60 s in the future."""
+    """When it was proved: the earlier of now and what Authsignal says, so that no proof is younger than now."""
     now = timezone.now()
-    if updated is None or updated > now + timedelta(seconds=session.SKEW):
-        return now
-    return min(now, updated)
+    return now if updated is None else min(now, updated)

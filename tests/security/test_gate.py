@@ -100,6 +100,8 @@ REFUSALS = [
     ({"state": "ALLOW"}, "not_completed"),
     ({"state": "CHALLENGE_REQUIRED"}, "not_completed"),
     ({"state": None}, "not_completed"),
+    ({"is_valid": False, "state": None}, "not_completed"),
+    ({"state": None, "error": "said of what is valid"}, "not_completed"),
 ]
 
 
@@ -117,7 +119,9 @@ def test_a_proof_by_a_method_that_was_not_asked_for_is_none(method, reason):
     assert flow.refusal_of(row, validated) == reason
 
 
-@pytest.mark.parametrize(("seconds", "counted"), [(-100, -100), (0, 0), (60, 0), (60.1, 0), (10**6, 0), (None, 0)])
+@pytest.mark.parametrize(
+    ("seconds", "counted"), [(-100, -100), (-30, -30), (0, 0), (60, 0), (60.1, 0), (10**6, 0), (None, 0)]
+)
 def test_a_proof_is_never_younger_than_now(time_machine, seconds, counted):
     time_machine.move_to(NOW, tick=False)
     said = None if seconds is None else NOW + timedelta(seconds=seconds)
@@ -363,6 +367,7 @@ def test_a_proof_that_is_spent_takes_no_other_with_it(adas):
 
 def test_it_is_told_who_is_asked_and_who_is_held(adas, ada, authsignal):
     def read(about):
+        assert about["sender"] is Challenge
         return about["request"].path, about["user"], about["challenge"].status
 
     with hearing(signals.challenge_started, read) as asked, hearing(signals.review_required, read) as held:
@@ -420,6 +425,34 @@ def test_a_proof_for_one_request_answers_one(adas, ada, bring):
     assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS
     assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS  # the same request
     assert steps.run(flow.ask(again, question)).verdict is Verdict.CHALLENGE
+
+
+@pytest.mark.parametrize(("enrolled", "enrols"), [((), True), (("PASSKEY",), False)])
+@pytest.mark.parametrize("state", ["ALLOW", "CHALLENGE_REQUIRED"])
+def test_it_is_kept_that_a_page_offers_to_enrol(browser, ada, authsignal, configure, enrolled, enrols, state):
+    configure(UNENROLLED="enroll", ON_ALLOW="deny")
+    authsignal.methods = enrolled
+    authsignal.outcome(state)
+    browser.post("/login/", {"username": "ada", "password": PASSWORD})
+    assert newest().enrolls == (enrols and newest().status == Status.OPEN)
+    assert (newest().status == Status.OPEN) == (enrols or state == "CHALLENGE_REQUIRED")
+
+
+def test_who_has_another_way_than_is_accepted_is_offered_to_enrol(browser, ada, authsignal, configure):
+    configure(UNENROLLED="enroll", ACTIONS={"signIn": {"METHODS": ["PASSKEY"]}})
+    authsignal.enrolled("SMS")
+    browser.post("/login/", {"username": "ada", "password": PASSWORD})
+    assert (newest().status, newest().enrolls) == (Status.OPEN, True)
+
+
+def test_a_proof_clears_what_was_said_of_an_attempt_before_it(adas, row, authsignal):
+    adas.callback(row, token="nonsense")
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.state) == (Status.OPEN, "invalid", "CHALLENGE_REQUIRED")
+    adas.prove(row)
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.verification_method) == (Status.PROVED, "", "PASSKEY")
+    assert not adas.session["authsignal"].get("open")
 
 
 def test_a_first_question_was_refused_nothing(adas, ada, row, bring):
