@@ -317,6 +317,7 @@ def test_an_outage_says_nothing_about_a_proof_and_whom_to_tell(adas, row, bring,
     heard = []
 
     def note(sender, **about):
+        assert sender is Challenge
         heard.append(about)
 
     signals.authsignal_unreachable.connect(note)
@@ -424,6 +425,9 @@ def test_a_proof_for_one_request_answers_one(adas, ada, bring):
     again.session = request.session
     assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS
     assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS  # the same request
+    assert not flow.peek(request, ada, get_policy("withdrawFunds"), question.bound)
+    assert not flow.peek(request, ada, question.policy, Bound(scope="other"))
+    assert not flow.proved_ahead(again, question)
     assert steps.run(flow.ask(again, question)).verdict is Verdict.CHALLENGE
 
 
@@ -469,6 +473,75 @@ def test_what_is_open_already_is_answered_as_it_was_at_first(adas, ada, row, bri
     assert (first.verdict, first.return_to) == (Verdict.CHALLENGE, "/transfer/?to=bob")
     assert steps.run(flow.ask(request, question)) == first
     assert len(authsignal.calls) == before
+
+
+def test_of_two_that_are_open_each_question_finds_its_own(adas, ada, row, bring):
+    request, _ = bring(adas, row, None)
+    questions = [Question(ada, get_policy(action), return_to="/x/") for action in ("transferFunds", "closeAccount")]
+    first = [steps.run(flow.ask(request, one)) for one in questions]
+    assert [steps.run(flow.ask(request, one)) for one in questions] == first
+
+
+@pytest.mark.parametrize("anywhere", [True, False])
+def test_a_question_of_every_page_alike_finds_what_another_page_began(adas, ada, row, bring, anywhere):
+    request, _ = bring(adas, row, None)
+    question = Question(ada, get_policy("transferFunds"), return_to="/one/", anywhere=anywhere)
+    first = steps.run(flow.ask(request, question))
+    other = steps.run(flow.ask(request, replace(question, return_to="/other/")))
+    assert (first.challenge_id == other.challenge_id) == anywhere
+
+
+DIFFERENT = [
+    {"browser": "x"},
+    {"user_pk": "0"},
+    {"return_to": "/other/"},
+    {"fingerprint": "x"},
+    {"tenant": "other"},
+    {"enrolls": True},
+    {"status": Status.DENIED},
+    {"expires_at": NOW - timedelta(days=9000)},
+]
+
+
+@pytest.mark.parametrize("change", DIFFERENT, ids=str)
+def test_what_is_open_but_no_longer_theirs_is_begun_anew_and_forgotten(adas, ada, row, bring, change):
+    request, _ = bring(adas, row, None)
+    question = Question(ada, get_policy("transferFunds"), return_to="/transfer/")
+    first = steps.run(flow.ask(request, question))
+    Challenge.objects.filter(pk=first.challenge_id).update(**change)
+    again = steps.run(flow.ask(request, question))
+    assert again.verdict is Verdict.CHALLENGE
+    assert again.challenge_id != first.challenge_id
+    assert str(first.challenge_id) not in request.open()
+
+
+def test_an_enrolment_that_is_open_is_answered_again_where_it_may_still_be_done(browser, ada, bring, authsignal):
+    browser.sign_in()
+    request, _ = bring(browser, newest(), None)
+    question = Question(ada, get_policy("transferFunds"), return_to="/transfer/")
+    first = steps.run(flow.ask(request, question))
+    Challenge.objects.filter(pk=first.challenge_id).update(enrolls=True)
+    assert steps.run(flow.ask(request, question)).challenge_id == first.challenge_id
+
+
+def test_only_a_proof_for_one_request_is_spent(adas, ada, row, bring):
+    adas.prove(row)
+    request, _ = bring(adas, row, None)
+    question = Question(ada, get_policy("withdrawFunds"))
+    assert not flow.spend(request, question)
+    assert flow.peek(request, ada, question.policy, question.bound)
+
+
+def test_a_proof_that_the_ledger_no_longer_has_is_not_spent_and_dropped(adas, ada, bring):
+    adas.post("/delete/")
+    adas.prove()
+    row = newest()
+    question = Question(ada, get_policy(row.action), bound=Bound(scope=row.scope))
+    request, _ = bring(adas, row, None)
+    Challenge.objects.all().delete()
+    assert flow.proved_ahead(request, question)
+    assert not flow.spend(request, question)
+    assert not flow.proved_ahead(request, question)
 
 
 def test_what_is_held_already_is_answered_as_it_was_at_first(adas, ada, row, bring, authsignal):
