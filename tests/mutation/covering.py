@@ -71,7 +71,9 @@ class Covering:
         covered = {name: set(self.tests[name]["lines"].get(mutant.file, ())) for name in names}
         if not mutant.name:
             return [name for name in covered if covered[name]] or list(covered)
-        for first, last in mutant.lines:
+        # Where an error was thrown into a generator, Python before 3.12 tells nobody which of its lines ran after that.
+        generator = "yield" in mutant.code
+        for first, last in mutant.lines[-1:] if generator else mutant.lines:
             lines = set(range(first, last + 1))
             found = [name for name in covered if covered[name] & lines]
             if found:
