@@ -449,6 +449,18 @@ def test_who_has_another_way_than_is_accepted_is_offered_to_enrol(browser, ada, 
     assert (newest().status, newest().enrolls) == (Status.OPEN, True)
 
 
+def test_a_callback_without_a_token_says_nothing_of_the_state(adas, row, bring):
+    bring(adas, row, None)
+    row.refresh_from_db()
+    assert (row.reason, row.state) == ("missing_token", "CHALLENGE_REQUIRED")
+
+
+def test_a_proof_that_does_not_say_how_it_was_made_names_no_method(adas, row, authsignal):
+    adas.prove(row, method=None)
+    row.refresh_from_db()
+    assert (row.status, row.verification_method) == (Status.PROVED, "")
+
+
 def test_a_proof_clears_what_was_said_of_an_attempt_before_it(adas, row, authsignal):
     adas.callback(row, token="nonsense")
     row.refresh_from_db()
@@ -459,8 +471,10 @@ def test_a_proof_clears_what_was_said_of_an_attempt_before_it(adas, row, authsig
     assert not adas.session["authsignal"].get("open")
 
 
-def test_a_first_question_was_refused_nothing(adas, ada, row, bring):
+@pytest.mark.parametrize("credential", ["", "Token x"])
+def test_a_first_question_was_refused_nothing(adas, ada, row, bring, credential):
     request, _ = bring(adas, row, None)
+    channel.set_credential(request, credential)
     assert steps.run(flow.ask(request, Question(ada, get_policy("transferFunds")))).refused == ""
 
 
@@ -555,7 +569,9 @@ def test_what_is_held_already_is_answered_as_it_was_at_first(adas, ada, row, bri
 
 def test_a_page_whose_address_this_session_does_not_know_is_not_sent_to(adas, row, bring):
     request, _ = bring(adas, row, None)
-    assert flow.challenge_decision(request, row, label="").verdict is Verdict.CHALLENGE
+    row.reason = "why"
+    decision = flow.challenge_decision(request, row, label="")
+    assert (decision.verdict, decision.reason) == (Verdict.CHALLENGE, "why")
     session.forget(request, row.pk)
     decision = flow.challenge_decision(request, row, label="")
     assert (decision.verdict, decision.url, decision.token) == (Verdict.DENY, "", "")
