@@ -449,6 +449,59 @@ def test_who_has_another_way_than_is_accepted_is_offered_to_enrol(browser, ada, 
     assert (newest().status, newest().enrolls) == (Status.OPEN, True)
 
 
+@pytest.mark.parametrize("enrolled", [True, False])
+def test_each_call_is_made_with_what_is_set_for_this_request(adas, authsignal, configure, enrolled):
+    configure(
+        TENANT_ID=lambda request: f"tenant of {request.get_host()}",
+        API_SECRET_KEY=lambda request: f"key of {request.get_host()}",
+        TRACK_ATTRIBUTES=f"{__name__}.address",
+        ACTIONS={"withdrawFunds": {"UNENROLLED": "email"}},
+    )
+    if not enrolled:
+        authsignal.unenrolled()
+    first = adas.get("/withdraw/")["Location"]
+    assert newest().tenant == "tenant of testserver"
+    assert adas.get("/withdraw/")["Location"] == first
+    adas.prove(method="EMAIL_OTP")
+    assert adas.get("/withdraw/").content == b"withdrawn"
+
+
+@pytest.fixture
+def meanwhile(adas, authsignal):
+    """While the next call is under way, this browser opens another page, whose own call is answered."""
+
+    def opens():
+        send = authsignal.send
+
+        def answer(request, *args, **kwargs):
+            authsignal.send = send
+            adas.get("/transfer/")
+            return send(request, *args, **kwargs)
+
+        authsignal.send = answer
+
+    return opens
+
+
+def open_pages(browser):
+    rows = Challenge.objects.filter(pk__in=list(browser.session["authsignal"]["open"]))
+    return sorted(row.return_to for row in rows)
+
+
+def test_what_another_tab_began_while_one_was_asked_about_is_kept(adas, meanwhile):
+    meanwhile()
+    adas.get("/withdraw/")
+    assert open_pages(adas) == ["/transfer/", "/withdraw/"]
+
+
+def test_what_another_tab_began_while_a_proof_was_looked_at_is_kept(adas, row, meanwhile):
+    token = adas.authsignal.complete(str(row.pk))
+    meanwhile()
+    adas.callback(row, token=token)
+    assert open_pages(adas) == ["/transfer/"]
+    assert adas.get("/withdraw/").content == b"withdrawn"
+
+
 def test_a_callback_without_a_token_says_nothing_of_the_state(adas, row, bring):
     bring(adas, row, None)
     row.refresh_from_db()
