@@ -63,8 +63,7 @@ def finalize(session: Session, challenge_id: str | None = None) -> Verification:
     with transaction.atomic():
         # Locked: of two first enrolments that finish at once, the second must see the first.
         EmulatedUser.objects.select_for_update().get(pk=session.user.pk)
-        rows = _SENDER.live(session).select_related("authenticator__user")
-        row = next((one for one in rows if challenge_id in (None, "", str(one.pk))), None)
+        row = next((one for one in _SENDER.live(session) if challenge_id in (None, "", str(one.pk))), None)
         if row is None:
             return engine.WRONG_CODE
         return _SENDER.finish(session, row) if row.clicked_at else _PENDING
