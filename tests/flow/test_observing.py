@@ -326,3 +326,9 @@ def test_off_asks_nothing_and_writes_nothing(adas, settings, authsignal):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ENFORCE": lambda *args: "off"}
     assert adas.post("/pay/", BODY).json() == {"paid": BODY}
     assert (authsignal.calls, Challenge.objects.count()) == ([], 0)
+
+
+def test_what_nobody_waits_for_is_not_asked_about(adas, authsignal):
+    assert adas.get("/withdraw/", headers={"Sec-Purpose": "prefetch"}).content == b"withdrawn"
+    assert adas.head("/withdraw/").status_code == 200
+    assert [call for call in authsignal.calls if call.operation == "track"] == []

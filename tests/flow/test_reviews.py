@@ -101,3 +101,10 @@ def test_a_released_sign_in_signs_in(browser, ada, authsignal):
     assert browser.get(where).headers["Location"] == "/home/"
     assert browser.user_pk == str(ada.pk)
     assert browser.get("/members/").content == b"members"
+
+
+@pytest.mark.security
+def test_a_released_step_up_is_no_sign_in(adas, authsignal, held):
+    decide(authsignal, held, "REVIEW_SUCCEEDED")
+    assert adas.get("/withdraw/").content == b"withdrawn"
+    assert not adas.session["authsignal"].get("passes")

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from django_authsignal import channel, flow, session, signals, steps
+from django_authsignal import bearer, channel, flow, session, signals, steps
 from django_authsignal.binding import Bound
 from django_authsignal.client import Sealed
 from django_authsignal.client.types import Tracked, Validated
@@ -426,6 +426,7 @@ def test_a_proof_for_one_request_answers_one(adas, ada, bring):
     assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS
     assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS  # the same request
     assert not flow.peek(request, ada, get_policy("withdrawFunds"), question.bound)
+    assert not flow.peek(request, ada, replace(question.policy, action="other"), question.bound)
     assert not flow.peek(request, ada, question.policy, Bound(scope="other"))
     assert not flow.proved_ahead(again, question)
     assert steps.run(flow.ask(again, question)).verdict is Verdict.CHALLENGE
@@ -464,6 +465,7 @@ def test_each_call_is_made_with_what_is_set_for_this_request(adas, authsignal, c
     assert adas.get("/withdraw/")["Location"] == first
     adas.prove(method="EMAIL_OTP")
     assert adas.get("/withdraw/").content == b"withdrawn"
+    assert ("enroll_verified_authenticator" in [call.operation for call in authsignal.calls]) == (not enrolled)
 
 
 @pytest.fixture
@@ -554,6 +556,7 @@ def test_a_question_of_every_page_alike_finds_what_another_page_began(adas, ada,
     request, _ = bring(adas, row, None)
     question = Question(ada, get_policy("transferFunds"), return_to="/one/", anywhere=anywhere)
     first = steps.run(flow.ask(request, question))
+    request.path = request.path_info = "/other/"
     other = steps.run(flow.ask(request, replace(question, return_to="/other/")))
     assert (first.challenge_id == other.challenge_id) == anywhere
 
@@ -628,6 +631,42 @@ def test_a_page_whose_address_this_session_does_not_know_is_not_sent_to(adas, ro
     session.forget(request, row.pk)
     decision = flow.challenge_decision(request, row, label="")
     assert (decision.verdict, decision.url, decision.token) == (Verdict.DENY, "", "")
+
+
+@pytest.fixture
+def api(adas, ada, row, bring, authsignal):
+    """A client with a credential asks for an action, with the token of what it was asked to prove before."""
+
+    def asks(action, token=""):
+        request, _ = bring(adas, row, None)
+        channel.set_credential(request, "Token x")
+        request.META["HTTP_AUTHSIGNAL_TOKEN"] = token
+        return steps.run(flow.ask(request, Question(ada, get_policy(action))))
+
+    return asks
+
+
+def test_a_client_is_told_that_its_proof_was_for_something_else_or_was_used(api, authsignal):
+    token = authsignal.complete(str(api("withdrawFunds").challenge_id))
+    refused = [api("transferFunds", token).refused for _ in range(2)]
+    assert refused == ["changed", "used"]
+    assert api("withdrawFunds").verdict is Verdict.PASS
+
+
+def test_a_client_that_begins_ever_more_loses_what_it_began_first(api):
+    first, *others = [api("withdrawFunds").challenge_id for _ in range(bearer.MAX_OPEN + 1)]
+    still_open = Challenge.objects.filter(status=Status.OPEN).values_list("pk", flat=True)
+    assert first not in still_open
+    assert {*others} <= {*still_open}
+
+
+def test_a_client_whose_proof_could_not_be_looked_at_begins_nothing_new(api, authsignal):
+    token = authsignal.complete(str(api("withdrawFunds").challenge_id))
+    authsignal.fail("503")
+    assert api("withdrawFunds", token).verdict is Verdict.UNREACHABLE
+    assert authsignal.calls[-1].operation == "validate_challenge"
+    authsignal.fail(None)
+    assert api("withdrawFunds", token).verdict is Verdict.PASS
 
 
 def test_a_token_that_this_client_did_not_begin_is_taken_and_says_gone(adas, row, bring, authsignal):
