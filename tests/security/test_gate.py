@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from django_authsignal import bearer, channel, flow, session, signals, steps
+from django_authsignal import channel, flow, session, signals, steps
 from django_authsignal.binding import Bound
 from django_authsignal.client import Sealed
 from django_authsignal.client.types import Tracked, Validated
@@ -654,7 +654,7 @@ def test_a_client_is_told_that_its_proof_was_for_something_else_or_was_used(api,
 
 
 def test_a_client_that_begins_ever_more_loses_what_it_began_first(api):
-    first, *others = [api("withdrawFunds").challenge_id for _ in range(bearer.MAX_OPEN + 1)]
+    first, *others = [api("withdrawFunds").challenge_id for _ in range(session.MAX_OPEN + 1)]
     still_open = Challenge.objects.filter(status=Status.OPEN).values_list("pk", flat=True)
     assert first not in still_open
     assert {*others} <= {*still_open}
