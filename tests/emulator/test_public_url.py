@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,16 +20,20 @@ PUBLIC = "https://auth.example.test:8443"
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     running = start(tmp_path_factory.mktemp("proxied"), "--public-url", PUBLIC)
-    # What `start` read is the public address; a container publishes the port, here it is read from the socket.
-    port = listening_port(running.process.pid)
-    running.url = f"http://127.0.0.1:{port}"
-    yield running
-    stop(running)
+    try:
+        # What `start` read is the public address; a container publishes the port, here it is read from the socket.
+        running.url = f"http://127.0.0.1:{listening_port(running.process.pid)}"
+        yield running
+    finally:
+        stop(running)
 
 
 def listening_port(process: int) -> int:
     """Of the process's one listening socket, from Linux's table."""
-    sockets = {os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir()}
+    sockets = set()
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            sockets.add(os.readlink(link))
     for line in Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]:
         columns = line.split()
         if columns[3] == "0A" and f"socket:[{columns[9]}]" in sockets:
