@@ -82,12 +82,21 @@ class Api:
         """Meanwhile the tenant's configuration of the method is changed."""
         rows = self.server("GET", "management/authenticator-configurations").json()
         (row,) = (one for one in rows if one["verificationMethod"] == method)
-        path = f"management/authenticator-configurations/{row['authenticatorId']}"
+        with self._changed(f"management/authenticator-configurations/{row['authenticatorId']}", row, changes):
+            yield
+
+    def with_tenant(self, **changes: Any) -> contextlib.AbstractContextManager[None]:
+        """Meanwhile the tenant itself is changed."""
+        path = "management/tenant"
+        return self._changed(path, self.server("GET", path).json(), changes)
+
+    @contextlib.contextmanager
+    def _changed(self, path: str, before: dict[str, Any], changes: dict[str, Any]) -> Iterator[None]:
         assert self.server("PATCH", path, changes).status_code == 200
         try:
             yield
         finally:
-            assert self.server("PATCH", path, {name: row.get(name) for name in changes}).status_code == 200
+            assert self.server("PATCH", path, {name: before.get(name) for name in changes}).status_code == 200
 
 
 @dataclass(kw_only=True)

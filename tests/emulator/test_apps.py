@@ -267,13 +267,10 @@ def test_a_later_first_enrolment_ends_the_older_recovery_codes(emulator: Emulato
 def test_a_tenant_without_recovery_codes_gives_and_takes_none(emulator: Emulator, user: str) -> None:
     (code, *_) = recovery_codes(emulator, user)
     token = challenged(emulator, user)
-    assert emulator.server("PATCH", "management/tenant", {"disableRecoveryCodes": True}).status_code == 200
-    try:
+    with emulator.with_tenant(disableRecoveryCodes=True):
         other = emulator.track(f"{user}-other", emulator.configure("ALLOW"))["token"]
         app = App(emulator, emulator.call(TOTP, other)["secret"])
         assert "recoveryCodes" not in verify(emulator, other, app.code())
         refused = emulator.client("POST", "verify/recovery-code", token, {"verificationCode": code})
         assert refused.status_code == 400
-    finally:
-        emulator.server("PATCH", "management/tenant", {"disableRecoveryCodes": False})
     assert verify(emulator, token, code, "recovery-code")["isVerified"]

@@ -372,15 +372,12 @@ def theme(emulator: Emulator) -> Iterator[Callable[..., None]]:
 def test_the_success_screen_can_be_hidden(
     emulator: Emulator, user_app: AuthenticatorApp, visit: Visitor, track: Callable[..., Any]
 ) -> None:
-    emulator.server("PATCH", "management/tenant", {"hideSuccessScreenOnEnrollment": True})
-    try:
+    with emulator.with_tenant(hideSuccessScreenOnEnrollment=True):
         add_passkey_device(visit.page)
         visit.open(track("ALLOW", scope=MANAGE)["url"])
         visit.follow("Passkey")
         visit.press("Create passkey")
         visit.returned()
-    finally:
-        emulator.server("PATCH", "management/tenant", {"hideSuccessScreenOnEnrollment": False})
 
 
 def light(color: str) -> float:

@@ -304,8 +304,7 @@ def enrol_first(emulator: Emulator, user: str) -> tuple[App, Any]:
 def test_recovery_codes_that_are_switched_off_are_neither_given_nor_taken(own: Emulator, user: str) -> None:
     codes = enrol_first(own, user)[1]["recoveryCodes"]
     own.post(ACTIONS, {"actionCode": "recover", "defaultUserActionResult": "CHALLENGE"})
-    change(own, "management/tenant", {"disableRecoveryCodes": True})
-    try:
+    with own.with_tenant(disableRecoveryCodes=True):
         token = own.track(user, "recover")["token"]
         refused = own.client("POST", "verify/recovery-code", token, {"verificationCode": codes[0]})
         assert refused.status_code == 400
@@ -313,8 +312,6 @@ def test_recovery_codes_that_are_switched_off_are_neither_given_nor_taken(own: E
         assert "recoveryCodes" not in enrol_first(own, f"{user}-b")[1]
         imported = {"verificationMethod": "EMAIL_OTP", "email": "a@example.com"}
         assert "recoveryCodes" not in own.post(f"users/{user}-c/authenticators", imported)
-    finally:
-        change(own, "management/tenant", {"disableRecoveryCodes": False})
     assert own.call("verify/recovery-code", token, {"verificationCode": codes[0]})["isVerified"]
 
 
@@ -323,9 +320,8 @@ def test_the_hosted_page_offers_no_recovery_code_that_is_switched_off(own: Emula
     own.post(ACTIONS, {"actionCode": "recover", "defaultUserActionResult": "CHALLENGE"})
     url = own.track(user, "recover")["url"]
     assert "/challenge/recovery-code/" in own.http.get(url, timeout=15).text
-    change(own, "management/tenant", {"disableRecoveryCodes": True})
-    page = own.http.get(url, timeout=15).text
-    change(own, "management/tenant", {"disableRecoveryCodes": False})
+    with own.with_tenant(disableRecoveryCodes=True):
+        page = own.http.get(url, timeout=15).text
     assert "/challenge/recovery-code/" not in page
 
 

@@ -46,11 +46,8 @@ def test_they_are_shown_once_and_work(emulator: Emulator, user: str, earned: tup
 
 def test_where_there_are_no_recovery_codes_nobody_is_told_that_they_were_shown(emulator: Emulator, user: str) -> None:
     token = challenged(emulator, user)
-    emulator.server("PATCH", "management/tenant", {"disableRecoveryCodes": True})
-    try:
+    with emulator.with_tenant(disableRecoveryCodes=True):
         page = requests.get(location(emulator, enrol_by_pages(emulator, token)), timeout=10)
-    finally:
-        emulator.server("PATCH", "management/tenant", {"disableRecoveryCodes": False})
     assert codes_of(page.text) == []
     assert "It is set up" in page.text
     assert SHOWN_ONCE not in page.text

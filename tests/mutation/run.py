@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,16 @@ class Run:
 
     # Tests
 
-    def _passes(self, name: str, following: str | None, session: Any = None) -> bool:
-        """Without one that follows, what lives as long as the session stays only if that is given."""
+    def _passes(self, name: str, following: Any) -> bool:
+        """What the test shares with the node that follows stays set up: with a test, the session, or nothing (None)."""
         self.failure = ""
         item = self.items[name]
-        item.ihook.pytest_runtest_protocol(item=item, nextitem=self.items.get(following or "", session))
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
         return not self.failure
+
+    def _in_turn(self, names: list[str]) -> Iterator[tuple[str, Any]]:
+        """Each with the test that follows it."""
+        return zip(names, [*(self.items[name] for name in names[1:]), None], strict=True)
 
     def _make_database(self, session: Any) -> None:
         """By running one test, after which all that lives as long as the session is there, and nothing else.
@@ -93,7 +98,7 @@ class Run:
         What lived as long as a folder would fail the first test of any other one, as if that had noticed a mutant.
         """
         first = next(name for name, item in self.items.items() if item.get_closest_marker("django_db"))
-        assert self._passes(first, None, session), self.failure
+        assert self._passes(first, session), self.failure
         from django.db import connections
 
         self.template = connections["default"].settings_dict["NAME"]
@@ -151,7 +156,7 @@ class Run:
 
     def _run_all(self, names: list[str], switch: Any, clock: Any) -> dict[str, Any]:
         found = {}
-        for name, following in zip(names, [*names, None][1:], strict=True):
+        for name, following in self._in_turn(names):
             switch(name)
             began = clock()
             ok = self._passes(name, following)
@@ -251,7 +256,7 @@ class Run:
                 apply(mutant)
             except Unimportable:
                 os._exit(1)
-        for name, following in zip(names, [*names, None][1:], strict=True):
+        for name, following in self._in_turn(names):
             note.write_text(name)
             if not self._passes(name, following):
                 note.with_suffix(".why").write_text(self.failure)
@@ -270,6 +275,8 @@ def main() -> int:
     options = parser.parse_args()
     run = Run(options)
     arguments = ["-q", "--tb=short", "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-p", "no:xdist"]
+    # Where the project is installed from its folder, `tests` is one of a plugin's packages, and this is a module of it.
+    arguments += ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
     folders = options.tests or (["emulator"] if run.emulator else IN_PROCESS)
     arguments += [f"{ROOT}/tests/{name}" for name in folders]
     return int(pytest.main(arguments, plugins=[run]))

@@ -151,29 +151,38 @@ def test_only_what_a_person_waits_for_begins_a_challenge(rf, method, headers):
 
 
 @pytest.fixture
-def bring(rf):
-    """Has the gate take in a token, in a browser's session and with its cookies."""
+def request_of(rf):
+    """A request in a browser's session and with its cookies."""
 
-    def take_in(browser, row, token, **by):
+    def made(browser):
         request = rf.get("/")
         request.session, request.user = browser.session, get_user_model().objects.filter(username="ada").first()
         request.COOKIES = {name: cookie.value for name, cookie in browser.cookies.items()}
         request.open = lambda: [one.id for one in session.open_challenges(request)]
+        return request
+
+    return made
+
+
+@pytest.fixture
+def bring(request_of):
+    """Has the gate take in a token that such a request brings."""
+
+    def take_in(browser, row, token, **by):
+        request = request_of(browser)
         return request, steps.run(flow.finish(request, getattr(row, "pk", row), token, **by))
 
     return take_in
 
 
+def ask(request, question):
+    return steps.run(flow.ask(request, question))
+
+
 @pytest.fixture
 def failures():
-    found = []
-
-    def note(sender, challenge, **about):
-        found.append(challenge.pk)
-
-    signals.challenge_failed.connect(note)
-    yield found
-    signals.challenge_failed.disconnect(note)
+    with hearing(signals.challenge_failed, lambda about: about["challenge"].pk) as found:
+        yield found
 
 
 @pytest.fixture
@@ -300,8 +309,8 @@ def test_a_proof_is_as_old_as_authsignal_says(adas, row, bring, authsignal):
     assert (row.proved_at, row.verification_method, row.state) == (at, "PASSKEY", "CHALLENGE_SUCCEEDED")
 
 
-def test_the_session_knows_where_its_challenge_is_answered(adas, row, bring, authsignal):
-    request, _ = bring(adas, row, None)
+def test_the_session_knows_where_its_challenge_is_answered(adas, row, request_of, authsignal):
+    request = request_of(adas)
     kept = session.open_challenge(request, row.pk)
     assert kept.url == f"{authsignal.page}?token={kept.token}"
     assert authsignal.complete(str(row.pk)).split(".")[0] == kept.token.split(".")[0]
@@ -314,20 +323,15 @@ def test_a_token_for_another_user_is_asked_about_for_this_ones_challenge(adas, r
 
 
 def test_an_outage_says_nothing_about_a_proof_and_whom_to_tell(adas, row, bring, authsignal):
-    heard = []
-
-    def note(sender, **about):
-        assert sender is Challenge
-        heard.append(about)
-
-    signals.authsignal_unreachable.connect(note)
     authsignal.fail("503")
     token = authsignal.complete(str(row.pk))
-    request, finished = bring(adas, row, token)
-    signals.authsignal_unreachable.disconnect(note)
+    with hearing(signals.authsignal_unreachable) as heard:
+        request, finished = bring(adas, row, token)
     assert told(finished) == (False, "unreachable", row, False, None)
-    assert [(one["request"], one["challenge"], one["user"]) for one in heard] == [(request, row, None)]
-    assert heard[0]["error"].status == 503
+    [about] = heard
+    assert about["sender"] is Challenge
+    assert (about["request"], about["challenge"], about["user"]) == (request, row, None)
+    assert about["error"].status == 503
     authsignal.fail(None)
     assert bring(adas, row, token)[1].ok
 
@@ -405,31 +409,36 @@ def test_it_is_told_who_did_not_prove_it_and_why(adas, ada, row, time_machine, r
 
 
 def test_a_fresh_pass_is_an_answer_without_a_call_and_without_a_query(
-    adas, ada, row, bring, authsignal, django_assert_num_queries
+    adas, ada, row, request_of, authsignal, django_assert_num_queries
 ):
     adas.prove(row)
-    request, _ = bring(adas, row, None)
+    request = request_of(adas)
     request.session.get("loaded")
     before = len(authsignal.calls)
     with django_assert_num_queries(0):
-        decision = steps.run(flow.ask(request, Question(ada, get_policy("withdrawFunds"))))
+        decision = ask(request, Question(ada, get_policy("withdrawFunds")))
     assert (decision.verdict, len(authsignal.calls)) == (Verdict.PASS, before)
 
 
-def test_a_proof_for_one_request_answers_one(adas, ada, bring):
+@pytest.fixture
+def question(adas, ada):
+    """One that a proof for one request waits to answer."""
     adas.post("/delete/")
     adas.prove()
     row = newest()
-    question = Question(ada, get_policy(row.action), bound=Bound(scope=row.scope))
-    request, again = (bring(adas, row, None)[0] for _ in range(2))
+    return Question(ada, get_policy(row.action), bound=Bound(scope=row.scope))
+
+
+def test_a_proof_for_one_request_answers_one(adas, ada, question, request_of):
+    request, again = request_of(adas), request_of(adas)
     again.session = request.session
-    assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS
-    assert steps.run(flow.ask(request, question)).verdict is Verdict.PASS  # the same request
+    assert ask(request, question).verdict is Verdict.PASS
+    assert ask(request, question).verdict is Verdict.PASS  # the same request
     assert not flow.peek(request, ada, get_policy("withdrawFunds"), question.bound)
     assert not flow.peek(request, ada, replace(question.policy, action="other"), question.bound)
     assert not flow.peek(request, ada, question.policy, Bound(scope="other"))
     assert not flow.proved_ahead(again, question)
-    assert steps.run(flow.ask(again, question)).verdict is Verdict.CHALLENGE
+    assert ask(again, question).verdict is Verdict.CHALLENGE
 
 
 @pytest.mark.parametrize(("enrolled", "enrols"), [((), True), (("PASSKEY",), False)])
@@ -527,37 +536,37 @@ def test_a_proof_clears_what_was_said_of_an_attempt_before_it(adas, row, authsig
 
 
 @pytest.mark.parametrize("credential", ["", "Token x"])
-def test_a_first_question_was_refused_nothing(adas, ada, row, bring, credential):
-    request, _ = bring(adas, row, None)
+def test_a_first_question_was_refused_nothing(adas, ada, request_of, credential):
+    request = request_of(adas)
     channel.set_credential(request, credential)
-    assert steps.run(flow.ask(request, Question(ada, get_policy("transferFunds")))).refused == ""
+    assert ask(request, Question(ada, get_policy("transferFunds"))).refused == ""
 
 
 @pytest.mark.parametrize("kind", [Kind.STEP_UP, Kind.SIGN_IN])
-def test_what_is_open_already_is_answered_as_it_was_at_first(adas, ada, row, bring, authsignal, kind):
-    request, _ = bring(adas, row, None)
+def test_what_is_open_already_is_answered_as_it_was_at_first(adas, ada, request_of, authsignal, kind):
+    request = request_of(adas)
     question = Question(ada, get_policy("transferFunds"), kind, return_to="/transfer/?to=bob")
-    first = steps.run(flow.ask(request, question))
+    first = ask(request, question)
     before = len(authsignal.calls)
     assert (first.verdict, first.return_to) == (Verdict.CHALLENGE, "/transfer/?to=bob")
-    assert steps.run(flow.ask(request, question)) == first
+    assert ask(request, question) == first
     assert len(authsignal.calls) == before
 
 
-def test_of_two_that_are_open_each_question_finds_its_own(adas, ada, row, bring):
-    request, _ = bring(adas, row, None)
+def test_of_two_that_are_open_each_question_finds_its_own(adas, ada, request_of):
+    request = request_of(adas)
     questions = [Question(ada, get_policy(action), return_to="/x/") for action in ("transferFunds", "closeAccount")]
-    first = [steps.run(flow.ask(request, one)) for one in questions]
-    assert [steps.run(flow.ask(request, one)) for one in questions] == first
+    first = [ask(request, one) for one in questions]
+    assert [ask(request, one) for one in questions] == first
 
 
 @pytest.mark.parametrize("anywhere", [True, False])
-def test_a_question_of_every_page_alike_finds_what_another_page_began(adas, ada, row, bring, anywhere):
-    request, _ = bring(adas, row, None)
+def test_a_question_of_every_page_alike_finds_what_another_page_began(adas, ada, request_of, anywhere):
+    request = request_of(adas)
     question = Question(ada, get_policy("transferFunds"), return_to="/one/", anywhere=anywhere)
-    first = steps.run(flow.ask(request, question))
+    first = ask(request, question)
     request.path = request.path_info = "/other/"
-    other = steps.run(flow.ask(request, replace(question, return_to="/other/")))
+    other = ask(request, replace(question, return_to="/other/"))
     assert (first.challenge_id == other.challenge_id) == anywhere
 
 
@@ -574,57 +583,53 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize("change", DIFFERENT, ids=str)
-def test_what_is_open_but_no_longer_theirs_is_begun_anew_and_forgotten(adas, ada, row, bring, change):
-    request, _ = bring(adas, row, None)
+def test_what_is_open_but_no_longer_theirs_is_begun_anew_and_forgotten(adas, ada, request_of, change):
+    request = request_of(adas)
     question = Question(ada, get_policy("transferFunds"), return_to="/transfer/")
-    first = steps.run(flow.ask(request, question))
+    first = ask(request, question)
     Challenge.objects.filter(pk=first.challenge_id).update(**change)
-    again = steps.run(flow.ask(request, question))
+    again = ask(request, question)
     assert again.verdict is Verdict.CHALLENGE
     assert again.challenge_id != first.challenge_id
     assert str(first.challenge_id) not in request.open()
 
 
-def test_an_enrolment_that_is_open_is_answered_again_where_it_may_still_be_done(browser, ada, bring, authsignal):
+def test_an_enrolment_that_is_open_is_answered_again_where_it_may_still_be_done(browser, ada, request_of):
     browser.sign_in()
-    request, _ = bring(browser, newest(), None)
+    request = request_of(browser)
     question = Question(ada, get_policy("transferFunds"), return_to="/transfer/")
-    first = steps.run(flow.ask(request, question))
+    first = ask(request, question)
     Challenge.objects.filter(pk=first.challenge_id).update(enrolls=True)
-    assert steps.run(flow.ask(request, question)).challenge_id == first.challenge_id
+    assert ask(request, question).challenge_id == first.challenge_id
 
 
-def test_only_a_proof_for_one_request_is_spent(adas, ada, row, bring):
+def test_only_a_proof_for_one_request_is_spent(adas, ada, row, request_of):
     adas.prove(row)
-    request, _ = bring(adas, row, None)
+    request = request_of(adas)
     question = Question(ada, get_policy("withdrawFunds"))
     assert not flow.spend(request, question)
     assert flow.peek(request, ada, question.policy, question.bound)
 
 
-def test_a_proof_that_the_ledger_no_longer_has_is_not_spent_and_dropped(adas, ada, bring):
-    adas.post("/delete/")
-    adas.prove()
-    row = newest()
-    question = Question(ada, get_policy(row.action), bound=Bound(scope=row.scope))
-    request, _ = bring(adas, row, None)
+def test_a_proof_that_the_ledger_no_longer_has_is_not_spent_and_dropped(adas, question, request_of):
+    request = request_of(adas)
     Challenge.objects.all().delete()
     assert flow.proved_ahead(request, question)
     assert not flow.spend(request, question)
     assert not flow.proved_ahead(request, question)
 
 
-def test_what_is_held_already_is_answered_as_it_was_at_first(adas, ada, row, bring, authsignal):
+def test_what_is_held_already_is_answered_as_it_was_at_first(adas, ada, request_of, authsignal):
     authsignal.review()
-    request, _ = bring(adas, row, None)
+    request = request_of(adas)
     question = Question(ada, get_policy("transferFunds"), return_to="/transfer/")
-    first = steps.run(flow.ask(request, question))
+    first = ask(request, question)
     assert (first.verdict, first.url, first.token) == (Verdict.REVIEW, "", "")
-    assert steps.run(flow.ask(request, question)) == first
+    assert ask(request, question) == first
 
 
-def test_a_page_whose_address_this_session_does_not_know_is_not_sent_to(adas, row, bring):
-    request, _ = bring(adas, row, None)
+def test_a_page_whose_address_this_session_does_not_know_is_not_sent_to(adas, row, request_of):
+    request = request_of(adas)
     row.reason = "why"
     decision = flow.challenge_decision(request, row, label="")
     assert (decision.verdict, decision.reason) == (Verdict.CHALLENGE, "why")
@@ -634,14 +639,14 @@ def test_a_page_whose_address_this_session_does_not_know_is_not_sent_to(adas, ro
 
 
 @pytest.fixture
-def api(adas, ada, row, bring, authsignal):
+def api(adas, ada, request_of):
     """A client with a credential asks for an action, with the token of what it was asked to prove before."""
 
     def asks(action, token=""):
-        request, _ = bring(adas, row, None)
+        request = request_of(adas)
         channel.set_credential(request, "Token x")
         request.META["HTTP_AUTHSIGNAL_TOKEN"] = token
-        return steps.run(flow.ask(request, Question(ada, get_policy(action))))
+        return ask(request, Question(ada, get_policy(action)))
 
     return asks
 
@@ -669,8 +674,8 @@ def test_a_client_whose_proof_could_not_be_looked_at_begins_nothing_new(api, aut
     assert api("withdrawFunds", token).verdict is Verdict.PASS
 
 
-def test_a_token_that_this_client_did_not_begin_is_taken_and_says_gone(adas, row, bring, authsignal):
-    request, _ = bring(adas, row, None)
+def test_a_token_that_this_client_did_not_begin_is_taken_and_says_gone(adas, row, request_of, authsignal):
+    request = request_of(adas)
     request.META["HTTP_AUTHSIGNAL_TOKEN"] = authsignal.complete(str(row.pk))
     channel.set_credential(request, "Token x")
     assert channel.token_of(request)
@@ -682,43 +687,34 @@ def test_a_token_that_this_client_did_not_begin_is_taken_and_says_gone(adas, row
         assert not channel.token_of(request)
 
 
-def test_the_page_of_settings_is_opened_for_nobody_without_a_pass(adas, ada, row, bring, authsignal):
-    request, _ = bring(adas, row, None)
+def test_the_page_of_settings_is_opened_for_nobody_without_a_pass(adas, ada, request_of, authsignal):
+    request = request_of(adas)
     before = len(authsignal.calls)
     question = Question(ada, get_policy("manageAuthenticators"), Kind.SETTINGS)
     assert steps.run(flow.ask_settings(request, question)).verdict is Verdict.DENY
     assert len(authsignal.calls) == before
 
 
-def elsewhere(authsignal):
-    authsignal.page = "https://evil.example/"
+REFUSED = [
+    ("refused", {}, lambda authsignal: authsignal.fail("401")),
+    ("foreign_page", {}, lambda authsignal: setattr(authsignal, "page", "https://evil.example/")),
+    ("allow_is_no_proof", {}, lambda authsignal: authsignal.allow()),
+    ("not_enrolled", {}, lambda authsignal: authsignal.unenrolled()),
+    ("not_enrolled", {"UNENROLLED": "email"}, lambda authsignal: authsignal.unenrolled()),  # and there is no address
+    ("blocked", {}, lambda authsignal: authsignal.block()),
+    ("unexpected_state", {}, lambda authsignal: authsignal.outcome("SOMETHING_NEW")),
+]
 
 
-def without_address(authsignal):
-    authsignal.unenrolled()
-    return {"UNENROLLED": "email"}
-
-
-REFUSED = {
-    "refused": lambda authsignal: authsignal.fail("401"),
-    "foreign_page": elsewhere,
-    "allow_is_no_proof": lambda authsignal: authsignal.allow(),
-    "not_enrolled": lambda authsignal: authsignal.unenrolled(),
-    "not_enrolled, and no address": without_address,
-    "blocked": lambda authsignal: authsignal.block(),
-    "unexpected_state": lambda authsignal: authsignal.outcome("SOMETHING_NEW"),
-}
-
-
-@pytest.mark.parametrize("why", REFUSED)
-def test_it_is_told_who_is_refused_where_and_why(adas, ada, authsignal, configure, why):
-    policy = REFUSED[why](authsignal)
-    configure(ACTIONS={"withdrawFunds": policy if isinstance(policy, dict) else {}})
+@pytest.mark.parametrize(("reason", "policy", "answers"), REFUSED)
+def test_it_is_told_who_is_refused_where_and_why(adas, ada, authsignal, configure, reason, policy, answers):
+    answers(authsignal)
+    configure(ACTIONS={"withdrawFunds": policy})
     with hearing(signals.action_blocked) as told:
         assert adas.get("/withdraw/").status_code == 403
     [about] = told
     assert (about["request"].path, about["user"], about["challenge"]) == ("/withdraw/", ada, newest())
-    assert about["reason"] == newest().reason == why.partition(",")[0]
+    assert about["reason"] == newest().reason == reason
 
 
 # Somebody who has no way of proof sets one up
@@ -729,10 +725,10 @@ MAY = [({}, "", False), ({"password_proved": True}, "", True), ({"first_factor":
 @pytest.mark.parametrize(("about", "password", "may"), MAY)
 @pytest.mark.parametrize("kind", [Kind.STEP_UP, Kind.SIGN_IN])
 def test_an_api_client_sets_one_up_by_a_password_or_a_login_a_moment_ago(
-    browser, ada, bring, authsignal, configure, kind, about, password, may
+    browser, ada, request_of, authsignal, configure, kind, about, password, may
 ):
     browser.sign_in()  # a session that had its password a moment ago, which is not this client's
-    request, _ = bring(browser, newest(), None)
+    request = request_of(browser)
     if password:
         value = base64.b64encode(f"ada:{password}".encode()).decode()
         request.META["HTTP_AUTHORIZATION"] = f"Basic {value}"
@@ -741,19 +737,19 @@ def test_an_api_client_sets_one_up_by_a_password_or_a_login_a_moment_ago(
         channel.set_credential(request, "Token x")
     configure(ACTIONS={"withdrawFunds": {"UNENROLLED": "enroll"}})
     authsignal.unenrolled()
-    decision = steps.run(flow.ask(request, Question(ada, get_policy("withdrawFunds"), kind, **about)))
+    decision = ask(request, Question(ada, get_policy("withdrawFunds"), kind, **about))
     assert decision.verdict is (Verdict.CHALLENGE if may else Verdict.DENY)
 
 
 @pytest.mark.parametrize(("about", "may"), [(about, may) for about, password, may in MAY if not password])
 def test_a_browser_signs_in_and_sets_one_up_by_a_password_or_a_login_a_moment_ago(
-    adas, ada, row, bring, authsignal, configure, time_machine, about, may
+    adas, ada, request_of, authsignal, configure, time_machine, about, may
 ):
-    request, _ = bring(adas, row, None)
+    request = request_of(adas)
     configure(ACTIONS={"withdrawFunds": {"UNENROLLED": "enroll"}})
     authsignal.unenrolled()
     time_machine.move_to(timezone.now() + timedelta(days=1))
-    decision = steps.run(flow.ask(request, Question(ada, get_policy("withdrawFunds"), Kind.SIGN_IN, **about)))
+    decision = ask(request, Question(ada, get_policy("withdrawFunds"), Kind.SIGN_IN, **about))
     assert decision.verdict is (Verdict.CHALLENGE if may else Verdict.DENY)
 
 
