@@ -40,9 +40,9 @@ def imagined(request: HttpRequest, told: Any) -> HttpRequest:
     made.content_type, made.content_params = FORM_TYPES[0], {}
     made.COOKIES = request.COOKIES
     made.GET = QueryDict(parts.query)
-    made.POST = _fields(told.get("fields", []))  # type: ignore[assignment]
+    made.POST = _fields(told.get("fields", []))  # type: ignore[assignment] # as a form would have filled it
     made.FILES = MultiValueDict()
-    made._read_started = True  # type: ignore[attr-defined]
+    made._read_started = True  # type: ignore[attr-defined] # Django's own mark that it is read
     made._body = b""
     _share(request, made)
     try:

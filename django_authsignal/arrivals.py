@@ -12,7 +12,7 @@ PAGES = ("callback", "break-glass")  # ours whose address may hold one
 def hide(request: HttpRequest) -> None:
     """The middleware's first act: whatever stands between it and the view, and fails there, never sees the token."""
     if f"{FIELD}=" in request.META.get("QUERY_STRING", "") and _is_ours(request):
-        request._authsignal_arrived = _taken(request)  # type: ignore[attr-defined]
+        request._authsignal_arrived = _taken(request)  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def take(request: HttpRequest) -> Sealed | None:

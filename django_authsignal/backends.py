@@ -53,7 +53,7 @@ class AuthsignalBackendMixin:
         if authsignal_token is not None:
             token, authsignal_token = Sealed(authsignal_token), None
             return _proved(request, steps.run(_finishing(request, token)))
-        user = super().authenticate(request, *args, **credentials)  # type: ignore[misc]
+        user = super().authenticate(request, *args, **credentials)  # type: ignore[misc] # of the class it is put before
         return user if user is None else self._gated(request, user, _password(credentials))
 
     @sensitive_variables()
@@ -67,12 +67,12 @@ class AuthsignalBackendMixin:
             finishing = await sync_to_async(Unseen(_finishing, request, token))()
             return await sync_to_async(_proved)(request, await steps.arun(finishing))
         # The sync form of the backend, so that both colours walk one path.
-        user = await sync_to_async(Unseen(super().authenticate, request, *args, **credentials))()  # type: ignore[misc]
+        user = await sync_to_async(Unseen(super().authenticate, request, *args, **credentials))()  # type: ignore[misc] # of the class it is put before
         if user is None:
             return None
         question = await sync_to_async(Unseen(self._question, request, user, _password(credentials)))()
         if question is None:
-            return user  # type: ignore[no-any-return]
+            return user  # type: ignore[no-any-return] # of the class it is put before
         decision = await steps.arun(flow.ask(question[0], question[1]))
         return await sync_to_async(self._conclude)(question[0], question[1], decision)
 

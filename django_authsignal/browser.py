@@ -24,7 +24,7 @@ def cookie_name(request: HttpRequest) -> str:
     made: str | None = getattr(request, "_authsignal_cookie", None)  # asked for twice by every guarded request
     if made is None:
         made = f"__Host-{NAME}" if is_https(request) else NAME
-        request._authsignal_cookie = made  # type: ignore[attr-defined]
+        request._authsignal_cookie = made  # type: ignore[attr-defined] # ours, kept on the request
     return made
 
 
@@ -54,7 +54,7 @@ def is_known(request: HttpRequest) -> bool:
 def ensure(request: HttpRequest) -> str:
     """The same, making a cookie (sent by `apply`) when this browser has none yet."""
     if not current(request):
-        request._authsignal_browser = secrets.token_hex(16)  # type: ignore[attr-defined]
+        request._authsignal_browser = secrets.token_hex(16)  # type: ignore[attr-defined] # ours, kept on the request
     return current(request)
 
 
@@ -73,7 +73,7 @@ def remember_start(request: HttpRequest, challenge_id: uuid.UUID) -> None:
     """
     if getattr(request, "_authsignal_browser", ""):
         started = [*getattr(request, "_authsignal_started", ()), challenge_id]
-        request._authsignal_started = started  # type: ignore[attr-defined]
+        request._authsignal_started = started  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def apply(request: HttpRequest, response: HttpResponseBase) -> bool:

@@ -24,7 +24,7 @@ _META = "HTTP_AUTHSIGNAL_TOKEN"
 
 def set_credential(request: HttpRequest, value: str) -> None:
     """Says what this request authenticated with, where that is not the Authorization header; "": its session."""
-    request._authsignal_credential = digest("credential", value) if value else ""  # type: ignore[attr-defined]
+    request._authsignal_credential = digest("credential", value) if value else ""  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def credential(request: HttpRequest) -> str:
@@ -63,12 +63,12 @@ def may_present(request: HttpRequest) -> bool:
 
 def expect_credential(request: HttpRequest, value: str) -> None:
     """Says what the view will authenticate by, where that is not the Authorization header."""
-    request._authsignal_expected = value  # type: ignore[attr-defined]
+    request._authsignal_expected = value  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def identify_by(request: HttpRequest, call: Callable[[], None]) -> None:
     """Has a framework say who it found to come, once the gate needs to know: see `introduced`."""
-    request._authsignal_identify = call  # type: ignore[attr-defined]
+    request._authsignal_identify = call  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def introduced(request: HttpRequest) -> HttpRequest:
@@ -86,7 +86,7 @@ def is_introduced(request: HttpRequest) -> bool:
 
 def assume(request: HttpRequest, found: str) -> None:
     """Says that this is the credential, before the view authenticates by it: something of it is waiting to be used."""
-    request._authsignal_credential = found  # type: ignore[attr-defined]
+    request._authsignal_credential = found  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def holder(request: HttpRequest) -> str:
@@ -120,7 +120,7 @@ def note_password(request: HttpRequest, password: Sealed | None) -> bool:
     if given not in (password.reveal().encode(), password.reveal().encode("latin-1", "ignore")):
         return False
     set_credential(request, header)
-    request._authsignal_password = True  # type: ignore[attr-defined]
+    request._authsignal_password = True  # type: ignore[attr-defined] # ours, kept on the request
     return True
 
 
@@ -136,7 +136,7 @@ def gave_password(request: HttpRequest) -> bool:
 
 def expect_sign_in(request: HttpRequest) -> None:
     """Says that this request trades a password for a token: its proof is asked for, and used, by it alone."""
-    request._authsignal_signs_in = True  # type: ignore[attr-defined]
+    request._authsignal_signs_in = True  # type: ignore[attr-defined] # ours, kept on the request
     # There is no credential yet; whoever comes again with the password is who began it.
     set_credential(request, f"sign-in {request.path}")
 
@@ -148,7 +148,7 @@ def signs_in_once(request: HttpRequest) -> bool:
 
 def sign_in_answered(request: HttpRequest) -> None:
     """Says that the gate was asked for the sign-in of this request, and let it pass."""
-    request._authsignal_sign_in_answered = True  # type: ignore[attr-defined]
+    request._authsignal_sign_in_answered = True  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def signs_in_unasked(request: HttpRequest) -> bool:
@@ -173,7 +173,7 @@ def token_of(request: HttpRequest) -> Sealed:
 def hide_token(request: HttpRequest) -> None:
     """The middleware's: what fails before the gate is asked reports no header with the token."""
     if _META in request.META:
-        request._authsignal_result_token = take_token(request)  # type: ignore[attr-defined]
+        request._authsignal_result_token = take_token(request)  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def take_token(request: HttpRequest) -> Sealed:

@@ -92,7 +92,7 @@ class SudoMixin:
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view, guarded as a whole."""
-        return sudo_required(super().as_view(**initkwargs))  # type: ignore[misc,no-any-return]
+        return sudo_required(super().as_view(**initkwargs))  # type: ignore[misc,no-any-return] # of the class it is put before
 
 
 class OTPRequiredMixin:
@@ -111,7 +111,7 @@ class OTPRequiredMixin:
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view, guarded as a whole."""
-        return marked(super().as_view(**initkwargs), OTP)  # type: ignore[misc,no-any-return]
+        return marked(super().as_view(**initkwargs), OTP)  # type: ignore[misc,no-any-return] # of the class it is put before
 
     def get_login_url(self) -> str:
         """Where visitors are sent."""
@@ -120,7 +120,7 @@ class OTPRequiredMixin:
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Turns visitors away; the gate has asked everybody else."""
         if request.user.is_authenticated:
-            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc,no-any-return]
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc,no-any-return] # of the class it is put before
         if self.raise_anonymous:
             raise PermissionDenied
         return redirect_to_login(request.get_full_path(), self.get_login_url(), self.redirect_field_name)

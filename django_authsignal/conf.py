@@ -258,7 +258,7 @@ def _action(code: Any, policy: Any) -> list[Problem]:
     return [*_unknown(policy, POLICY_KEYS, where), *_values(policy, where)]
 
 
-SECRET_HINT = "Make one once, to keep for ever: python -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105
+SECRET_HINT = "Make one once, to keep for ever: python -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105  a name, no secret
 ACTION_HINT = "An action code is 1 to 64 letters, digits, '-' and '_', as in Authsignal's portal."
 
 
@@ -321,7 +321,7 @@ def _fault(key: Any, value: Any) -> tuple[str, str] | None:
 def _async_fault(value: Any) -> tuple[str, str] | None:
     # What it returns would be awaited by nobody, and count as no answer at all.
     made = resolve(value)
-    if not (iscoroutinefunction(made) or iscoroutinefunction(getattr(made, "__call__", None))):  # noqa: B004
+    if not (iscoroutinefunction(made) or iscoroutinefunction(getattr(made, "__call__", None))):  # noqa: B004  callable() does not say whether it is async
         return None
     return f"is async: {value!r}.", "Use a plain function; it may call async code by async_to_sync."
 

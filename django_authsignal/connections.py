@@ -53,13 +53,13 @@ def renew(request: HttpRequest) -> None:
     for name in ("_cached_user", "_acached_user"):
         request.__dict__.pop(name, None)
     # Whoever else is signed in by now, the code that asks acts for whom it began with.
-    request.user = found if str(found.pk) == began_as else AnonymousUser()  # type: ignore[assignment]
+    request.user = found if str(found.pk) == began_as else AnonymousUser()  # type: ignore[assignment] # any user model
 
 
 def take_back(request: HttpRequest, action: str) -> None:
     """A proof for one request serves one act; the request of a connection would go on for ever."""
     spent = [item for item in getattr(request, "_authsignal_spent", ()) if item.action != action]
-    request._authsignal_spent = spent  # type: ignore[attr-defined]
+    request._authsignal_spent = spent  # type: ignore[attr-defined] # ours, kept on the request
 
 
 def _keep(request: HttpRequest) -> None:

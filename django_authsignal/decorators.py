@@ -96,7 +96,7 @@ def marked(view: Guarded, requirement: Requirement) -> Guarded:
     for guard in (rest_framework_guard, ninja_guard):
         by_framework = guard(view, requirement)
         if by_framework is not None:
-            return by_framework  # type: ignore[no-any-return]
+            return by_framework  # type: ignore[no-any-return] # of the kind that was decorated
 
     @wraps(view)
     async def aguarded(request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -127,7 +127,7 @@ def marked(view: Guarded, requirement: Requirement) -> Guarded:
         # A sync decorator around an async view: it runs in a thread, and what it returns is awaited.
         call, made = sync_to_async(view), aguarded
     mark(made, requirement)
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return] # of the kind that was decorated
 
 
 def _with_twins(view: Any, requirement: Requirement) -> Requirement:
@@ -199,7 +199,7 @@ def sign_in_challenge_not_required(view: Guarded) -> Guarded:
     """
     if isinstance(view, tuple):
         return guarded_urls(view, sign_in_challenge_not_required)
-    view.authsignal_sign_in_required = False  # type: ignore[attr-defined]
+    view.authsignal_sign_in_required = False  # type: ignore[attr-defined] # a mark on the view
     return view
 
 
@@ -210,7 +210,7 @@ def enrolment_deadline_not_required(view: Guarded) -> Guarded:
     """
     if isinstance(view, tuple):
         return guarded_urls(view, enrolment_deadline_not_required)
-    view.authsignal_enrolment_required = False  # type: ignore[attr-defined]
+    view.authsignal_enrolment_required = False  # type: ignore[attr-defined] # a mark on the view
     return view
 
 
@@ -225,7 +225,7 @@ def challenge_not_required(*, reason: str) -> Callable[[Guarded], Guarded]:
     def decorate(view: Guarded) -> Guarded:
         if isinstance(view, tuple):
             return guarded_urls(view, decorate)
-        view.authsignal_not_required = reason  # type: ignore[attr-defined]
+        view.authsignal_not_required = reason  # type: ignore[attr-defined] # a mark on the view
         return view
 
     return decorate

@@ -239,7 +239,7 @@ class RequestGate:
     def _rests_on_a_pass(self) -> None:
         self.private = True
         # Where a framework asks inside a view, `cache_page` around it would give the answer to whoever comes next.
-        self._request._cache_update_cache = False  # type: ignore[attr-defined]
+        self._request._cache_update_cache = False  # type: ignore[attr-defined] # Django's own mark that the page is private
 
     def _name(self, action: str, by: session.Pass | None, decided: Decision | None) -> None:
         if by is not None:
@@ -303,7 +303,7 @@ def gate(request: HttpRequest) -> RequestGate:
     found = getattr(request, "authsignal", None)
     if not isinstance(found, RequestGate):
         found = RequestGate(request)
-        request.authsignal = found  # type: ignore[attr-defined]
+        request.authsignal = found  # type: ignore[attr-defined] # ours, kept on the request
     return found
 
 

@@ -85,7 +85,7 @@ def take_in(request: HttpRequest, credential: str, *, ahead: bool = False) -> St
     if row is not None:
         finished = yield from finish(request, row.pk, channel.take_token(request), by=Channel.API)
     channel.take_token(request)
-    request._authsignal_taken_in = finished  # type: ignore[attr-defined]
+    request._authsignal_taken_in = finished  # type: ignore[attr-defined] # ours, kept on the request
     return finished
 
 
@@ -124,7 +124,7 @@ def pass_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound
     for item in getattr(request, "_authsignal_spent", ()):
         once = ledger.scope_of(request, policy, bound)
         if item.action == policy.action and session.fits(request, user, policy, item, bound.scope, once):
-            return item  # type: ignore[no-any-return]
+            return item  # type: ignore[no-any-return] # kept on the request, which knows no types
     return None if policy.single_use else _find(request, user, policy, bound.scope)
 
 
@@ -151,7 +151,7 @@ def spend(request: HttpRequest, question: Question) -> bool:
     won = row is not None and row.move(Status.SPENT, source=(Status.PROVED, Status.RELEASED))
     session.drop(request, found.id)
     if won:
-        request._authsignal_spent = [*getattr(request, "_authsignal_spent", []), found]  # type: ignore[attr-defined]
+        request._authsignal_spent = [*getattr(request, "_authsignal_spent", []), found]  # type: ignore[attr-defined] # ours, kept on the request
     return won
 
 
@@ -495,7 +495,7 @@ def validate(
     except UNANSWERED as exc:
         # Finishing never fails open, whatever ON_UNREACHABLE says.
         logger.error("Authsignal could not be asked to validate %s: %s", action, exc)
-        request._authsignal_retry_after = exc.retry_after  # type: ignore[attr-defined]
+        request._authsignal_retry_after = exc.retry_after  # type: ignore[attr-defined] # ours, kept on the request
         signals.authsignal_unreachable.send(Challenge, request=request, user=None, challenge=row, error=exc)
         return "unreachable"
     except (Refused, ValueError) as exc:

@@ -310,11 +310,11 @@ def grant_at_login(request: HttpRequest, user: AbstractBaseUser) -> None:
     proved = getattr(request, "_authsignal_proved", None)
     if proved is not None and proved.user_pk == str(user.pk):
         sign_in_proved(request, user, proved)
-        del request._authsignal_proved  # type: ignore[attr-defined]
+        del request._authsignal_proved  # type: ignore[attr-defined] # of the class it is put before
     row, degraded = getattr(request, "_authsignal_let_in", (None, False))
     if row is not None and row.user_pk == str(user.pk):
         _keep_let_in(request, user, row, degraded=degraded)
-        del request._authsignal_let_in  # type: ignore[attr-defined]
+        del request._authsignal_let_in  # type: ignore[attr-defined] # of the class it is put before
 
 
 def _keep_let_in(request: HttpRequest, user: AbstractBaseUser, row: Challenge, *, degraded: bool) -> None:

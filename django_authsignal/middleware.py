@@ -71,7 +71,7 @@ class AuthsignalMiddleware(_EitherColour):
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         self._attach(request)
-        response = await self.get_response(request)  # type: ignore[misc]
+        response = await self.get_response(request)  # type: ignore[misc] # awaited in the async colour only
         for question in enforcement.gate(request).to_observe:
             await steps.arun(flow.ask(request, question))
         return self._send(request, response)
@@ -79,15 +79,15 @@ class AuthsignalMiddleware(_EitherColour):
     def _attach(self, request: HttpRequest) -> None:
         arrivals.hide(request)
         channel.hide_token(request)
-        request.authsignal = enforcement.RequestGate(request)  # type: ignore[attr-defined]
-        request.authsignal.guarded = True  # type: ignore[attr-defined]
+        request.authsignal = enforcement.RequestGate(request)  # type: ignore[attr-defined] # ours, kept on the request
+        request.authsignal.guarded = True  # type: ignore[attr-defined] # ours, kept on the request
 
     def _send(self, request: HttpRequest, response: Any) -> HttpResponseBase:
         new_cookie = browser.apply(request, response)
         if response.streaming:
             enforcement.gate(request).stays_open = True
         enforcement.keep_private(request, response, new_cookie=new_cookie)
-        return response  # type: ignore[no-any-return]
+        return response  # type: ignore[no-any-return] # in either colour
 
     def _process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any

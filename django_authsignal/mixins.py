@@ -55,7 +55,7 @@ class ChallengeRequiredMixin:
             bind=initkwargs.get("challenge_bind", cls.challenge_bind),
             methods=initkwargs.get("challenge_methods", cls.challenge_methods),
         )
-        return marked(super().as_view(**initkwargs), replace(asked, by="mixin"))  # type: ignore[misc,no-any-return]
+        return marked(super().as_view(**initkwargs), replace(asked, by="mixin"))  # type: ignore[misc,no-any-return] # of the class it is put before
 
 
 class LoginRequiredMixin(DjangoLoginRequiredMixin):
@@ -68,7 +68,7 @@ class LoginRequiredMixin(DjangoLoginRequiredMixin):
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """The view, asked for a sign-in pass around Django's own check."""
-        return marked(super().as_view(**initkwargs), SIGNED_IN)  # type: ignore[misc,no-any-return]
+        return marked(super().as_view(**initkwargs), SIGNED_IN)  # type: ignore[misc,no-any-return] # of the class it is put before
 
 
 class SignInMixin:
@@ -87,15 +87,15 @@ class SignInMixin:
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Checks the form, then asks the gate; the form's user is signed in only with its answer."""
-        form = self.get_form()  # type: ignore[attr-defined]
+        form = self.get_form()  # type: ignore[attr-defined] # of the class it is put before
         # The backend leaves the asking to this method, and only here: a `post` that overrides it is still asked.
-        request._authsignal_view_asks = True  # type: ignore[attr-defined]
+        request._authsignal_view_asks = True  # type: ignore[attr-defined] # ours, kept on the request
         try:
             valid = form.is_valid()
         finally:
-            request._authsignal_view_asks = False  # type: ignore[attr-defined]
+            request._authsignal_view_asks = False  # type: ignore[attr-defined] # ours, kept on the request
         if not valid:
-            return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return]
+            return self.form_invalid(form)  # type: ignore[attr-defined,no-any-return] # of the class it is put before
         user = form.get_user()
         question = enforcement.sign_in_question(request, user, user.backend, finish_in_view=True)
         goes_on = flow.peek(request, user, question.policy, question.bound) or enforcement.gate(request).lets_go_on(
@@ -109,13 +109,13 @@ class SignInMixin:
         if not signin.allowed(request, user, user.backend):
             return responses.page(request, "blocked", {"reason": "denied"}, status=403)
         session.password_proved(request)
-        return self.form_valid(form)  # type: ignore[attr-defined,no-any-return]
+        return self.form_valid(form)  # type: ignore[attr-defined,no-any-return] # of the class it is put before
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Shows the form, or finishes a proved sign-in."""
         row = signin.unfinished(request)
         if row is None:
-            return super().get(request, *args, **kwargs)  # type: ignore[misc,no-any-return]
+            return super().get(request, *args, **kwargs)  # type: ignore[misc,no-any-return] # of the class it is put before
         return self._finish(request, row)
 
     def _finish(self, request: HttpRequest, row: Challenge) -> HttpResponseBase:
@@ -130,11 +130,11 @@ class SignInMixin:
             return responses.page(request, "failed", failed_context(request, "used"), status=403)
         user.backend = row.backend
         request._authsignal_proved = row  # type: ignore[attr-defined] # its pass is written by login()
-        return self.form_valid(self.proved_form(user))  # type: ignore[attr-defined,no-any-return]
+        return self.form_valid(self.proved_form(user))  # type: ignore[attr-defined,no-any-return] # of the class it is put before
 
     def proved_form(self, user: AbstractBaseUser) -> Any:
         """The form given to `form_valid` at the end: unbound, its user proved."""
-        form = self.get_form_class()(self.request)  # type: ignore[attr-defined]
+        form = self.get_form_class()(self.request)  # type: ignore[attr-defined] # of the class it is put before
         form.user_cache = user
         form.cleaned_data = {"username": user.get_username()}
         return form

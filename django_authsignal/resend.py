@@ -133,7 +133,7 @@ def hide_fields(request: HttpRequest, view: Callable[..., Any]) -> None:
         except TypeError:  # an object that cannot be a key
             names = tuple(sensitive_names(view))
         if names:
-            request.sensitive_post_parameters = ALL if ALL in names else names  # type: ignore[attr-defined]
+            request.sensitive_post_parameters = ALL if ALL in names else names  # type: ignore[attr-defined] # Django's own, for its reports
 
 
 @lru_cache(maxsize=1024)

@@ -390,7 +390,7 @@ def refuse_forged(request: HttpRequest) -> HttpResponseBase | None:
     if request.method in SAFE_METHODS or not (wants_page(request) or _may_be_a_strangers(request)):
         return None
     checker = CsrfViewMiddleware(_view)
-    request.csrf_processing_done = False  # type: ignore[attr-defined]
+    request.csrf_processing_done = False  # type: ignore[attr-defined] # Django's own mark that it is done
     checker.process_request(request)
     return checker.process_view(request, _view, (), {})
 

@@ -83,5 +83,5 @@ def use_release(request: HttpRequest, question: Question, row: Challenge) -> boo
     elif getattr(request.user, "pk", None) == question.user.pk:
         ledger.sign_in_proved(request, question.user, row)
     else:
-        request._authsignal_proved = row  # type: ignore[attr-defined]
+        request._authsignal_proved = row  # type: ignore[attr-defined] # ours, kept on the request
     return True

@@ -29,7 +29,7 @@ def run(steps: Steps[T]) -> T:
         except FAILURES as exc:
             result, error = None, exc
         outcome = _advance(steps, result, error)
-    return outcome.value  # type: ignore[no-any-return]
+    return outcome.value  # type: ignore[no-any-return] # StopIteration does not say of what
 
 
 async def arun(steps: Steps[T]) -> T:
@@ -42,7 +42,7 @@ async def arun(steps: Steps[T]) -> T:
         except FAILURES as exc:
             result, error = None, exc
         outcome = await advance(steps, result, error)
-    return outcome.value  # type: ignore[no-any-return]
+    return outcome.value  # type: ignore[no-any-return] # StopIteration does not say of what
 
 
 class Unseen:

@@ -22,7 +22,7 @@ class Child:
     def start(self) -> None:
         """Start it tethered to us and away from the terminal's own Ctrl-C: we end it ourselves, in order."""
         output = self.log.open("wb") if self.log else None
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(  # noqa: S603  our own command
             [sys.executable, "-m", "example_project.tether", *self.arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,

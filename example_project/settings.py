@@ -15,7 +15,7 @@ STATE_DIR = Path(os.environ.get("DEMO_STATE", BASE_DIR / ".demo"))
 
 DEBUG = True
 # Public on purpose: with DEBUG on, this is no place for a secret.
-SECRET_KEY = "an-example-that-never-leaves-this-computer"  # noqa: S105
+SECRET_KEY = "an-example-that-never-leaves-this-computer"  # noqa: S105  of an example
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 # The demo users' passwords are public: they exist, and are shown, only where this is set.

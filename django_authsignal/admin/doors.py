@@ -274,7 +274,7 @@ def _vouching(admin: Any, name: str, view: Any, requirements: list[DoorRequireme
         own = enforcement.gate(request)
         answered = {one.asked for one in requirements if own.answered(one)}
         if all(admin.asked_at(door) in (None, *answered) for door in opened(admin, name, request)):
-            request._authsignal_vouched = {*getattr(request, "_authsignal_vouched", ()), admin}  # type: ignore[attr-defined]
+            request._authsignal_vouched = {*getattr(request, "_authsignal_vouched", ()), admin}  # type: ignore[attr-defined] # ours, kept on the request
         return view(request, *args, **kwargs)
 
     return inner

@@ -59,14 +59,14 @@ class ChallengeRequiredAdminMixin:
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Django's checks of the class, and E006: a key of `challenge_actions` that is no door."""
-        found: list[CheckMessage] = super().check(**kwargs)  # type: ignore[misc]
+        found: list[CheckMessage] = super().check(**kwargs)  # type: ignore[misc] # of the class it is put before
         return found + checks.unknown_doors(type(self), self.challenge_actions, self._known_keys())
 
     def _known_keys(self) -> Set[str]:
         if not hasattr(self, "get_urls"):
             return {"add", "change", "delete"}  # an inline's
-        own = {one if isinstance(one, str) else one.__name__ for one in self.actions or ()}  # type: ignore[attr-defined]
-        of_site = {name for name, _ in self.admin_site.actions}  # type: ignore[attr-defined]
+        own = {one if isinstance(one, str) else one.__name__ for one in self.actions or ()}  # type: ignore[attr-defined] # of the class it is put before
+        of_site = {name for name, _ in self.admin_site.actions}  # type: ignore[attr-defined] # of the class it is put before
         names = {doors.view_name(self, one) for one in self.get_urls() if isinstance(one, URLPattern)}
         return KEYS | own | of_site | {"delete_selected"} | names
 
@@ -75,33 +75,33 @@ class ChallengeRequiredAdminMixin:
     @property
     def urls(self) -> list[URLPattern | URLResolver]:
         """The URLs, guarded as a whole: no method that a subclass overrides slips past."""
-        found: Sequence[URLPattern | URLResolver] = super().urls  # type: ignore[misc]
+        found: Sequence[URLPattern | URLResolver] = super().urls  # type: ignore[misc] # of the class it is put before
         return doors.guarded(self, found)
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
         """Django's; asks where the guard did not."""
         doors.demand(self, CHANGE if change else ADD, request)
-        super().save_model(request, obj, form, change)  # type: ignore[misc]
+        super().save_model(request, obj, form, change)  # type: ignore[misc] # of the class it is put before
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         """Django's; asks where the guard did not."""
         doors.demand(self, DELETE, request)
-        super().delete_model(request, obj)  # type: ignore[misc]
+        super().delete_model(request, obj)  # type: ignore[misc] # of the class it is put before
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Django's; asks where the guard did not."""
         doors.demand(self, DELETE, request)
-        super().delete_queryset(request, queryset)  # type: ignore[misc]
+        super().delete_queryset(request, queryset)  # type: ignore[misc] # of the class it is put before
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Django's; the site's autocomplete view reads it for other models' forms, and is asked here."""
         self._autocompletes(request)
-        return super().get_queryset(request)  # type: ignore[misc,no-any-return]
+        return super().get_queryset(request)  # type: ignore[misc,no-any-return] # of the class it is put before
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """The same."""
         self._autocompletes(request)
-        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc] # of the class it is put before
 
     def _autocompletes(self, request: HttpRequest) -> None:
         match = request.resolver_match
@@ -110,29 +110,29 @@ class ChallengeRequiredAdminMixin:
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Django's; the entry names the challenges that were proved for it."""
-        return super().log_addition(request, obj, history.with_challenges(request, message))  # type: ignore[misc]
+        return super().log_addition(request, obj, history.with_challenges(request, message))  # type: ignore[misc] # of the class it is put before
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """The same."""
-        return super().log_change(request, obj, history.with_challenges(request, message))  # type: ignore[misc]
+        return super().log_change(request, obj, history.with_challenges(request, message))  # type: ignore[misc] # of the class it is put before
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """The same."""
-        return history.add_challenges(request, super().log_deletions(request, queryset))  # type: ignore[misc]
+        return history.add_challenges(request, super().log_deletions(request, queryset))  # type: ignore[misc] # of the class it is put before
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponseBase:
         """Django's, with the challenges that its entries name."""
-        response = super().history_view(request, object_id, extra_context)  # type: ignore[misc]
-        return history.with_links(request, response, self.admin_site)  # type: ignore[attr-defined,no-any-return]
+        response = super().history_view(request, object_id, extra_context)  # type: ignore[misc] # of the class it is put before
+        return history.with_links(request, response, self.admin_site)  # type: ignore[attr-defined,no-any-return] # of the class it is put before
 
     # An inline's
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Django's; what it saves asks for the inline's own step-up, when something of it changed."""
-        base = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
+        base = super().get_formset(request, obj, **kwargs)  # type: ignore[misc] # of the class it is put before
         inline = self
 
-        class GuardedFormSet(base):  # type: ignore[misc,valid-type]
+        class GuardedFormSet(base):  # type: ignore[misc,valid-type] # made from what Django answered
             def save(self, commit: bool = True) -> Any:
                 for door in _changed(self):
                     doors.demand(inline, door, request)

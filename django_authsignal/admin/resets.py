@@ -50,21 +50,21 @@ class ResetAuthenticatorsMixin:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.actions is not None:  # type: ignore[has-type] # None: no actions at all
-            self.actions = [*self.actions, reset_authenticators]  # type: ignore[has-type]
+            self.actions = [*self.actions, reset_authenticators]  # type: ignore[has-type] # see above
 
     def get_urls(self) -> list[Any]:
         """Django's, and the page that asks."""
-        view: Callable[..., Any] = self.admin_site.admin_view(self.reset_authenticators_view)  # type: ignore[attr-defined]
+        view: Callable[..., Any] = self.admin_site.admin_view(self.reset_authenticators_view)  # type: ignore[attr-defined] # of the class it is put before
         for alias in django_settings.DATABASES:
             # Under ATOMIC_REQUESTS the calls to Authsignal would otherwise hold the database's locks.
             view = transaction.non_atomic_requests(using=alias)(view)
-        name = f"{self.opts.app_label}_{self.opts.model_name}_reset_authenticators"  # type: ignore[attr-defined]
-        return [path("reset-authenticators/", view, name=name), *super().get_urls()]  # type: ignore[misc]
+        name = f"{self.opts.app_label}_{self.opts.model_name}_reset_authenticators"  # type: ignore[attr-defined] # of the class it is put before
+        return [path("reset-authenticators/", view, name=name), *super().get_urls()]  # type: ignore[misc] # of the class it is put before
 
     def has_reset_authenticators_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether this member of staff may take anybody's ways of proof."""
         codename = "django_authsignal.reset_authenticators"
-        change = f"{self.opts.app_label}.{get_permission_codename('change', self.opts)}"  # type: ignore[attr-defined]
+        change = f"{self.opts.app_label}.{get_permission_codename('change', self.opts)}"  # type: ignore[attr-defined] # of the class it is put before
         return request.user.has_perm(codename) and request.user.has_perm(change)
 
     def reset_authenticators_view(self, request: HttpRequest) -> HttpResponseBase:
@@ -165,7 +165,7 @@ def _reset(modeladmin: Any, request: HttpRequest, users: Sequence[Any]) -> HttpR
             text = gettext("Not tried for %(user)s, because Authsignal did not answer.") % {"user": user}
             modeladmin.message_user(request, text, messages.ERROR)
         else:
-            done = reset(request, user, by=request.user)  # type: ignore[arg-type]
+            done = reset(request, user, by=request.user)  # type: ignore[arg-type] # signed in, so not AnonymousUser
             unreachable = done.unreachable
             text, level = _report(done)
             modeladmin.message_user(request, text, level)

@@ -49,13 +49,13 @@ class AuthsignalAdminSiteMixin:
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Django's, and what the site asks; for views of your own as well."""
-        found: Callable[..., Any] = super().admin_view(view, cacheable)  # type: ignore[misc]
-        return found if view == self.logout else self._guarded(found)  # type: ignore[attr-defined]
+        found: Callable[..., Any] = super().admin_view(view, cacheable)  # type: ignore[misc] # of the class it is put before
+        return found if view == self.logout else self._guarded(found)  # type: ignore[attr-defined] # of the class it is put before
 
     @property
     def urls(self) -> tuple[list[URLPattern | URLResolver], str, str]:
         """Every URL of the site, asked before the view and its transaction begin."""
-        patterns, *names = super().urls  # type: ignore[misc]
+        patterns, *names = super().urls  # type: ignore[misc] # of the class it is put before
         return ([self._behind(one) for one in patterns], *names)
 
     def include(self, urlconf: Any, namespace: str | None = None) -> tuple[Any, ...]:

@@ -120,7 +120,7 @@ def _gate(scope: Scope, action: str, return_to: str, credential: str, token: str
 
 def _is_a_strangers(request: HttpRequest) -> bool:
     """True for a handshake from another site's page: browsers send cookies with it, and no CSRF token."""
-    checker: Any = CsrfViewMiddleware(lambda request: None)  # type: ignore[arg-type]
+    checker: Any = CsrfViewMiddleware(lambda request: None)  # type: ignore[arg-type] # it is asked about no view
     return "HTTP_ORIGIN" in request.META and not checker._origin_verified(request)
 
 

@@ -110,7 +110,7 @@ def _may(admin: Any, key: str, handler: Any) -> bool:
     names = {"delete_selected": "delete", "list_editable": "change", "history": "view"}
     wanted = list(getattr(handler, "allowed_permissions", ())) or [names.get(key, key)]
     request = HttpRequest()
-    request.user = _Anybody()  # type: ignore[assignment]
+    request.user = _Anybody()  # type: ignore[assignment] # a stand-in
     for name in wanted:
         check = getattr(admin, f"has_{name}_permission", None)
         try:

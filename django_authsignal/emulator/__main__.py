@@ -52,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import uvicorn  # noqa: PLC0415  an optional extra: its absence is a sentence, not a traceback
 
         from django_authsignal.emulator.asgi import application, handler  # noqa: PLC0415  reads the environment above
-        from django_authsignal.emulator.protocol import Protocol  # noqa: PLC0415
+        from django_authsignal.emulator.protocol import Protocol  # noqa: PLC0415  after the settings are chosen
     except ModuleNotFoundError as exc:
         _fail(f'{exc.name} is not installed. Run: python -m pip install "django-authsignal[emulator]"')
     _migrate()
     from django.conf import settings  # noqa: PLC0415  after they are chosen
 
-    from django_authsignal.emulator import realtime, webhooks  # noqa: PLC0415
+    from django_authsignal.emulator import realtime, webhooks  # noqa: PLC0415  after the settings are chosen
 
     webhooks.start()  # now, and not with the first request: there may be something left to deliver
     config = uvicorn.Config(
@@ -101,7 +101,7 @@ async def _say_ready(server: Any, listener: socket.socket) -> None:
     while not server.started:
         await asyncio.sleep(0.005)
     listener.listen(_QUEUE)  # asyncio has made it as short as the number that it takes in one turn
-    print("Ready", flush=True)  # noqa: T201
+    print("Ready", flush=True)  # noqa: T201  a command speaks
 
 
 def _options() -> argparse.ArgumentParser:
@@ -231,7 +231,7 @@ def _environment(options: argparse.Namespace, port: int) -> dict[str, str]:
 
 def _named(host: str) -> list[str]:
     """The address to listen on as a Host header names it; none for those that name no machine."""
-    if _is_loopback(host) or host in ("0.0.0.0", "::"):  # noqa: S104
+    if _is_loopback(host) or host in ("0.0.0.0", "::"):  # noqa: S104  compared, not listened on
         return []
     return [f"[{host}]" if ":" in host else host]
 
@@ -248,7 +248,7 @@ def _migrate() -> None:
     """Leaves its connection open: while one is, SQLite need not rebuild its journal for every request."""
     from django.db import DatabaseError  # noqa: PLC0415  after the settings are chosen
 
-    from django_authsignal.emulator.migrating import migrate  # noqa: PLC0415
+    from django_authsignal.emulator.migrating import migrate  # noqa: PLC0415  after the settings are chosen
 
     try:
         _check_collation()
@@ -259,7 +259,7 @@ def _migrate() -> None:
 
 def _check_collation() -> None:
     """MariaDB and MySQL would take the ids `Ada` and `ada` for one, and one user's proof for another's."""
-    from django.db import connection  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415  after the settings are chosen
 
     if connection.vendor == "mysql":
         with connection.cursor() as cursor:
@@ -271,7 +271,7 @@ def _check_collation() -> None:
 def _close() -> None:
     from django.db import connections  # noqa: PLC0415  after the settings are chosen
 
-    from django_authsignal.emulator import webhooks  # noqa: PLC0415
+    from django_authsignal.emulator import webhooks  # noqa: PLC0415  after the settings are chosen
 
     webhooks.stop()
     connections.close_all()  # SQLite folds its journal into the one file
@@ -279,7 +279,7 @@ def _close() -> None:
 
 def _print_start(options: argparse.Namespace, port: int) -> None:
     url = options.public_url.rstrip("/") or f"http://localhost:{port}"
-    print(  # noqa: T201
+    print(  # noqa: T201  a command speaks
         f"Authsignal emulator\n  API base    {url}/v1\n  Secret key  {', '.join(options.secret)}\n"
         f"  Tenant      {options.tenant}\n  Inbox       {url}/inbox/",
         flush=True,
@@ -287,7 +287,7 @@ def _print_start(options: argparse.Namespace, port: int) -> None:
 
 
 def _fail(sentence: str) -> NoReturn:
-    print(sentence, file=sys.stderr)  # noqa: T201
+    print(sentence, file=sys.stderr)  # noqa: T201  a command speaks
     raise SystemExit(2)
 
 

@@ -55,7 +55,7 @@ class Compiled(Generic[M]):
     @cached_property
     def _query(self) -> _Query:
         rows = self._rows()
-        fields: list[Field[Any, Any]] = [self._model._meta.get_field(name) for name in self._names]  # type: ignore[misc]
+        fields: list[Field[Any, Any]] = [self._model._meta.get_field(name) for name in self._names]  # type: ignore[misc] # names of columns, not of relations back
         for field in fields:  # one by one, which keeps the order
             example = (field.target_field if isinstance(field, ForeignKey) else field).get_default()
             rows = rows.filter(**{field.attname: example})

@@ -207,11 +207,13 @@ def _describe(user: EmulatedUser, body: dict[str, Any]) -> None:
         "phone_number": fields.phone(body),
         "username": fields.text(body, "username"),
     }
-    changed = {name: value for name, value in given.items() if value and value != getattr(user, name)}
+    changed: dict[str, str | bool] = {
+        name: value for name, value in given.items() if value and value != getattr(user, name)
+    }
     if "email" in changed:
-        changed["email_verified"] = False  # type: ignore[assignment]
+        changed["email_verified"] = False
     if "phone_number" in changed:
-        changed["phone_number_verified"] = False  # type: ignore[assignment]
+        changed["phone_number_verified"] = False
     for name, value in changed.items():
         setattr(user, name, value)
     if changed:

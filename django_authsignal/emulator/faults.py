@@ -60,7 +60,7 @@ def read() -> State:
 
 def write(state: State) -> State:
     """Replace it; at once in this process, within half a second in others."""
-    from django_authsignal.emulator.models import Fault  # noqa: PLC0415
+    from django_authsignal.emulator.models import Fault  # noqa: PLC0415  as above
 
     values = {"kind": state.kind, "delay": state.delay, "path": state.path, "until": state.until}
     Fault.objects.update_or_create(pk=1, defaults=values)

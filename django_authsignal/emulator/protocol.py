@@ -18,7 +18,7 @@ class Protocol(HttpToolsProtocol):
     _waits: asyncio.TimerHandle | None = None
     _size = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # asyncio gives no other kind here
         super().connection_made(transport)
         self._wait()
         # Before the system has no file for another one: asyncio would then ask it again and again, and log each time.

@@ -34,7 +34,7 @@ def again(work: Callable[[], T]) -> T:
             if not _is_lost(exc):
                 raise
         # At random, so that two who met do not meet again.
-        time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311
+        time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311  a pause is no secret
     return work()
 
 

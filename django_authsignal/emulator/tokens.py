@@ -131,7 +131,7 @@ def key(purpose: str) -> Key:
 
 
 def _generate(algorithm: str) -> Any:
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415  as late, as above
 
     if algorithm == "RS256":
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)

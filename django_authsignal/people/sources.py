@@ -114,7 +114,7 @@ def _allauth(pks: Sequence[Any]) -> Iterator[Found]:
 
 def _allauth_app(row: Any) -> Found:
     from allauth.mfa import app_settings  # noqa: PLC0415 - an app of the project's, if it has it
-    from allauth.mfa.utils import decrypt  # noqa: PLC0415
+    from allauth.mfa.utils import decrypt  # noqa: PLC0415  as above
 
     try:
         secret = base64.b32decode(decrypt(row.data["secret"]), casefold=True)

@@ -101,7 +101,7 @@ def _removals(client: Client, weather: Weather, dry_run: bool) -> Iterator[Step]
                 yield Step(Outcome.SKIP, name, "the id belongs to somebody else now")
                 continue
             if not dry_run:
-                patiently(lambda found=found: telling.forget(client, found))  # type: ignore[misc]
+                patiently(lambda found=found: telling.forget(client, found))  # type: ignore[misc] # mypy infers no lambda with a default
             weather.fair()
             yield Step(Outcome.REMOVE, name)
         except Exception as exc:

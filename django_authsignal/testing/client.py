@@ -110,7 +110,7 @@ def proved_clients() -> Iterator[None]:
     login, force_login = Client.login, Client.force_login
 
     def proved_force_login(self: Client, user: AbstractBaseUser, backend: str | None = None) -> None:
-        force_login(self, user, backend)  # type: ignore[arg-type]
+        force_login(self, user, backend)  # type: ignore[arg-type] # any user model
         methods = get_policy(get_settings().SIGN_IN_ACTION).methods
         pass_challenge(self, get_settings().SIGN_IN_ACTION, method=min(methods) if methods else "PASSKEY")
 
@@ -126,7 +126,7 @@ def proved_clients() -> Iterator[None]:
         yield
     finally:
         _set(Client, login=login, force_login=force_login)
-        del Client.pass_challenge  # type: ignore[attr-defined]
+        del Client.pass_challenge  # type: ignore[attr-defined] # added above, for a while
 
 
 def _set(owner: type, **methods: Callable[..., Any]) -> None:

@@ -63,7 +63,7 @@ def start(directory: Path, *options: str, patience: float = PATIENCE) -> Running
     """
     command = [sys.executable, "-m", "django_authsignal.emulator", "--port", "0", *options]
     with (directory / "emulator.log").open("a") as errors:
-        process = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603
+        process = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603  our own command
     watchdog = threading.Timer(patience, process.kill)
     watchdog.start()
     url = ""

@@ -23,10 +23,10 @@ def authsignal() -> Iterator[FakeAuthsignal]:
     Meanwhile test clients have `pass_challenge(action)`, and their `login` and `force_login` include the proof.
     """
     # Imported here: the plugin is loaded before Django's settings are.
-    from django_authsignal.conf import override_transport  # noqa: PLC0415
+    from django_authsignal.conf import override_transport  # noqa: PLC0415  as above
 
-    from .client import proved_clients  # noqa: PLC0415
-    from .fake import FakeAuthsignal  # noqa: PLC0415
+    from .client import proved_clients  # noqa: PLC0415  as above
+    from .fake import FakeAuthsignal  # noqa: PLC0415  as above
 
     fake = FakeAuthsignal()
     with override_transport(fake), proved_clients():
@@ -36,7 +36,7 @@ def authsignal() -> Iterator[FakeAuthsignal]:
 @pytest.fixture(scope="session")
 def authsignal_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
     """A real emulator on a free port, for the whole run: `.settings` are the keys of AUTHSIGNAL that point at it."""
-    from .emulator import start  # noqa: PLC0415
+    from .emulator import start  # noqa: PLC0415  as above
 
     running = start(tmp_path_factory.mktemp("authsignal_emulator"))
     yield running

@@ -67,14 +67,14 @@ def authenticators(request: HttpRequest) -> HttpResponseBase:
 
 def _list(request: HttpRequest, notice: str = "", *, error: str = "", status: int = 200) -> HttpResponse:
     user = request.user
-    found = authenticators_of(request, user)  # type: ignore[arg-type]
+    found = authenticators_of(request, user)  # type: ignore[arg-type] # signed in, so not AnonymousUser
     methods = {item.user_authenticator_id: item.verification_method for item in found}
     added, gone = session.authenticators_seen(request, methods)
-    notices.seen(request, user, "added", added)  # type: ignore[arg-type]
-    notices.seen(request, user, "removed", gone)  # type: ignore[arg-type]
+    notices.seen(request, user, "added", added)  # type: ignore[arg-type] # signed in, so not AnonymousUser
+    notices.seen(request, user, "removed", gone)  # type: ignore[arg-type] # signed in, so not AnonymousUser
     lines = [_line(item, removable=not is_last(found, item)) for item in found]
     can_remove = any(line.removable for line in lines)
-    due = deadlines.note(request, user, methods.values())  # type: ignore[arg-type]
+    due = deadlines.note(request, user, methods.values())  # type: ignore[arg-type] # signed in, so not AnonymousUser
     context = {
         "authenticators": lines,
         "notice": notice,
@@ -109,7 +109,7 @@ def _line(item: Authenticator, *, removable: bool) -> Line:
 
 def _ask_to_remove(request: HttpRequest, authenticator_id: str) -> HttpResponse:
     """A page that asks once more: it needs no script, and a slip of the finger removes nothing."""
-    own = authenticators_of(request, request.user)  # type: ignore[arg-type]
+    own = authenticators_of(request, request.user)  # type: ignore[arg-type] # signed in, so not AnonymousUser
     chosen = next((item for item in own if item.user_authenticator_id == authenticator_id), None)
     if chosen is None or is_last(own, chosen):
         return _not_removed(request, "last" if chosen else "unknown")
@@ -128,7 +128,7 @@ def _not_removed(request: HttpRequest, reason: str) -> HttpResponse:
 
 
 def _remove(request: HttpRequest, authenticator_id: str) -> HttpResponse:
-    removal = remove(request, request.user, authenticator_id)  # type: ignore[arg-type]
+    removal = remove(request, request.user, authenticator_id)  # type: ignore[arg-type] # signed in, so not AnonymousUser
     if removal.reason:
         return _not_removed(request, removal.reason)
     said = gettext("Removed: %(name)s. What was proved with it no longer counts.")
@@ -139,7 +139,7 @@ def _add(request: HttpRequest) -> HttpResponse:
     # An outage opens no page of Authsignal's, so there is nothing that it could allow.
     policy = replace(get_policy(get_settings().MANAGE_ACTION), on_unreachable="deny")
     question = Question(
-        user=request.user,  # type: ignore[arg-type]
+        user=request.user,  # type: ignore[arg-type] # signed in, so not AnonymousUser
         policy=policy,
         kind=Kind.SETTINGS,
         return_to=_here(request),

@@ -69,7 +69,7 @@ def _forget_token(request: HttpRequest) -> None:
     if "token" in request.POST:
         left = request.POST.copy()
         del left["token"]
-        request.POST = left  # type: ignore[assignment]
+        request.POST = left  # type: ignore[assignment] # a copy, which is no less a QueryDict
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

@@ -77,7 +77,7 @@ class EntryInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in 
 
 
 @admin.register(Account)
-class AccountAdmin(ChallengeRequiredAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class AccountAdmin(ChallengeRequiredAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg] # at run time it takes none
     """Accounts and what they hold. The form asks for a proof when it is opened; the admin's log names it."""
 
     challenge_action = CORRECT
@@ -99,7 +99,7 @@ class AccountAdmin(ChallengeRequiredAdminMixin, admin.ModelAdmin):  # type: igno
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
         """Write the entry that puts the balance right, and which proof let it."""
-        wanted, proof = form.cleaned_data, request.authsignal.challenges.get(CORRECT)  # type: ignore[attr-defined]
+        wanted, proof = form.cleaned_data, request.authsignal.challenges.get(CORRECT)  # type: ignore[attr-defined] # the middleware puts it there
         services.correct(
             obj,
             wanted["amount"],
@@ -110,7 +110,7 @@ class AccountAdmin(ChallengeRequiredAdminMixin, admin.ModelAdmin):  # type: igno
 
 
 @admin.register(Entry)
-class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # at run time it takes none
     """Every line of every statement: look, do not touch."""
 
     list_display = ("made_at", "account", "text", "amount", "balance_after")

@@ -66,7 +66,7 @@ def current(request: HttpRequest) -> uuid.UUID | None:
 
 def minutes_left(request: HttpRequest) -> int:
     """Minutes, begun ones counted, for which a withdrawal asks for no new proof; 0: it will ask."""
-    return math.ceil((request.authsignal.seconds_left(WITHDRAW) or 0) / 60)  # type: ignore[attr-defined]
+    return math.ceil((request.authsignal.seconds_left(WITHDRAW) or 0) / 60)  # type: ignore[attr-defined] # the middleware puts it there
 
 
 def of(user: User, proof: uuid.UUID | None) -> Proof | None:

@@ -119,11 +119,11 @@ def send(request: HttpRequest) -> HttpResponse:
     mine, form = _account_of(request), SendForm(request.POST or None)
     if request.method == "POST":
         # What was proved, not a parse of our own: between two readings of one body there is room for a trick.
-        form = SendForm({**request.POST.dict(), **request.authsignal.bound})  # type: ignore[attr-defined]
+        form = SendForm({**request.POST.dict(), **request.authsignal.bound})  # type: ignore[attr-defined] # the middleware puts it there
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
         text = f"To {wanted['payee']}" + (f": {wanted['text']}" if wanted["text"] else "")
-        proof = request.authsignal.challenges.get(proofs.SEND)  # type: ignore[attr-defined]
+        proof = request.authsignal.challenges.get(proofs.SEND)  # type: ignore[attr-defined] # the middleware puts it there
         try:
             entry = services.withdraw(
                 mine, wanted["amount"], text=text[:60], nonce=wanted["nonce"], proof=proof and uuid.UUID(proof)
@@ -152,7 +152,7 @@ def receipt(request: HttpRequest, pk: int) -> HttpResponse:
 def _account_of(request: HttpRequest) -> Account:
     """The account of who is signed in; a user made in the admin or a shell gets one now."""
     found = Account.objects.select_related("owner").filter(owner_id=request.user.pk).first()
-    return found or services.open_account(request.user)  # type: ignore[arg-type]
+    return found or services.open_account(request.user)  # type: ignore[arg-type] # signed in, so not AnonymousUser
 
 
 def _demo_users() -> tuple[Any, ...]:

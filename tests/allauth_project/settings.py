@@ -1,6 +1,6 @@
 """The tests' project with django-allauth (passwords, social login, codes, MFA, the headless API) and django-hijack."""
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403  as settings are shared
 from tests.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):

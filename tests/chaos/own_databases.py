@@ -64,6 +64,6 @@ class MariaDB(Server):
     def check(cls) -> None:
         super().check()
         try:
-            import MySQLdb  # noqa: F401
+            import MySQLdb  # noqa: F401  only whether it is there
         except ImportError:
             raise Missing("mysqlclient is not installed; it needs libmariadb-dev") from None

@@ -61,7 +61,7 @@ def look(request: HttpRequest) -> JsonResponse:
 
 def _done(request: HttpRequest) -> JsonResponse:
     asked = request.POST["asked"]
-    challenge = request.authsignal.challenges["pay"]  # type: ignore[attr-defined]
+    challenge = request.authsignal.challenges["pay"]  # type: ignore[attr-defined] # the middleware puts it there
     Effect.objects.create(kind="pay", user_pk=request.user.pk, asked=asked, challenge=challenge)
     return JsonResponse({"done": asked})
 
@@ -76,7 +76,7 @@ def pay(request: HttpRequest) -> JsonResponse:
 @require_POST
 def pay_deep(request: HttpRequest) -> JsonResponse:
     """The same, asked for inside the view and, with CHAOS_ATOMIC, inside its transaction."""
-    request.authsignal.require("pay")  # type: ignore[attr-defined]
+    request.authsignal.require("pay")  # type: ignore[attr-defined] # the middleware puts it there
     return _done(request)
 
 

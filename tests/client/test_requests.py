@@ -183,7 +183,7 @@ def test_a_value_json_cannot_say_is_refused_by_name(client: Client, value: objec
 
 def test_a_key_that_is_no_text_is_refused(client: Client) -> None:
     with pytest.raises(TypeError, match="JSON keys are texts"):
-        client.track("1", "a", custom={1: "x"})  # type: ignore[dict-item]
+        client.track("1", "a", custom={1: "x"})  # type: ignore[dict-item] # what must be refused
 
 
 def test_attributes_that_contain_themselves_are_refused(client: Client) -> None:

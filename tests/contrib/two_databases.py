@@ -1,6 +1,6 @@
 """A project with its ledger in a database of its own, and a transaction around every request in both."""
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403  as settings are shared
 
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "ATOMIC_REQUESTS": True},

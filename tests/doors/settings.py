@@ -1,7 +1,7 @@
 """A project with every door there is. Environments that cannot be set while it runs are modules beside this one."""
 
 from tests import settings as project
-from tests.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403  as settings are shared
 from tests.settings import INSTALLED_APPS, MIDDLEWARE
 
 NAME = "doors"

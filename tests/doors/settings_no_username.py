@@ -1,6 +1,6 @@
 """Users without a name."""
 
-from tests.doors.settings import *  # noqa: F403
+from tests.doors.settings import *  # noqa: F403  as settings are shared
 from tests.doors.settings import INSTALLED_APPS, databases
 
 NAME = "no_username"

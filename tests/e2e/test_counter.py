@@ -21,7 +21,7 @@ def staff(person: People, shell: Shell) -> Person:
     """A member of staff, signed in with a passkey; an account of theirs is open."""
     new = person(width=1000, scheme="light")
     opened = "from example_project.bank.services import open_account; print(open_account(user).pk)"
-    new.account = shell(f"{made_by_django(new.name, staff=True)}\n{opened}")  # type: ignore[attr-defined]
+    new.account = shell(f"{made_by_django(new.name, staff=True)}\n{opened}")  # type: ignore[attr-defined] # of this test alone
     new.open("/admin/")
     new.page.fill("input[name=username]", new.name)
     new.page.fill("input[name=password]", PASSWORD)
@@ -33,7 +33,7 @@ def staff(person: People, shell: Shell) -> Person:
 
 
 def test_a_balance_is_put_right_after_a_proof_that_its_history_names(staff: Person) -> None:
-    here = f"/admin/bank/account/{staff.account}/"  # type: ignore[attr-defined]
+    here = f"/admin/bank/account/{staff.account}/"  # type: ignore[attr-defined] # of this test alone
     staff.open(f"{here}change/")
     staff.use_passkey()
     staff.at_the_bank(f"{here}change/")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 def look_at_focus(page: Page) -> None:
     """Complains when what has the focus is not marked, in the light or in the dark, or is off the screen."""
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of those it takes
         ring = page.evaluate("document.activeElement === document.body ? null : focusRing()")
         if ring is None:
             return

@@ -73,11 +73,11 @@ class Tour:
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         assert self.page.url.startswith(self.person.bank)
         for motion in ("no-preference", "reduce"):
-            self.page.emulate_media(reduced_motion=motion)  # type: ignore[arg-type]
+            self.page.emulate_media(reduced_motion=motion)  # type: ignore[arg-type] # one of those it takes
             looked.moves[motion] = self.page.evaluate(MOVES)
         self.page.evaluate(AXE)
         for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of those it takes
             looked.lightness[scheme] = ground(self.page)
             looked.faults += [f"{scheme}: {fault}" for fault in self.page.evaluate(RUN_AXE, scheme == "dark")]
         for width in WIDTHS:

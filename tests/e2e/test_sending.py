@@ -55,7 +55,7 @@ def test_an_amount_changed_after_its_proof_is_stopped_and_named(ada: Person) -> 
     assert ada.balance() == "250.00"
 
 
-def test_without_a_script_the_form_waits(person, demo) -> None:  # type: ignore[no-untyped-def]
+def test_without_a_script_the_form_waits(person, demo) -> None:  # type: ignore[no-untyped-def] # fixtures, as in the files beside it
     new = person(script=False)
     new.sign_up()
     app = new.enrol_app()

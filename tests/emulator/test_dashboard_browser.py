@@ -68,7 +68,7 @@ def first(emulator: Emulator, page: str, pattern: str) -> str:
 
 EMPTY = ["/", "/?span=week", "/users/", "/rules/", "/settings/", "/webhooks/", "/faults/", "/inbox/", "/rules/none/"]
 FULL: dict[str, Callable[[Emulator], str]] = {
-    **{path: (lambda _, path=path: path) for path in [*EMPTY[:8], "/users/?q=nobody", "/?state=BLOCK"]},  # type: ignore[misc]
+    **{path: (lambda _, path=path: path) for path in [*EMPTY[:8], "/users/?q=nobody", "/?state=BLOCK"]},  # type: ignore[misc] # mypy infers no lambda with a default
     "an action": lambda emulator: first(emulator, "/?state=REVIEW_REQUIRED", r"/actions/\d+/"),
     "an older action": lambda emulator: first(emulator, "/?code=look", r"/actions/\d+/"),
     "a user": lambda emulator: first(emulator, "/users/?q=user-00", r"/users/[0-9a-f-]{36}/"),
@@ -94,7 +94,7 @@ def inspect(browser: Browser, url: str) -> None:
                 summary.click()
         page.evaluate(AXE)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of those it takes
             assert page.evaluate(RUN_AXE, scheme == "dark") == [], (width, scheme)
         assert page.evaluate(SMALL) == [], width
         assert page.evaluate("document.documentElement.scrollWidth") <= width

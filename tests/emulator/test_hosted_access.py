@@ -186,14 +186,14 @@ class Tour:
 PAGES: dict[str, Callable[[Tour], None]] = {
     "choose": Tour.choose,
     **{
-        f"enrol-{way}": lambda tour, way=way: tour.enrol(way)  # type: ignore[misc]
+        f"enrol-{way}": lambda tour, way=way: tour.enrol(way)  # type: ignore[misc] # mypy infers no lambda with a default
         for way in ("passkey", "security-key", "authenticator-app", "email", "magic-link", "sms", "whatsapp")
     },
     "enrol-email-sent": lambda tour: tour.enrol_sent("email"),
     "enrol-magic-link-sent": lambda tour: tour.enrol_sent("magic-link"),
     "enrol-error": Tour.enrol_error,
     **{
-        f"challenge-{way}": lambda tour, way=way: tour.challenge(way)  # type: ignore[misc]
+        f"challenge-{way}": lambda tour, way=way: tour.challenge(way)  # type: ignore[misc] # mypy infers no lambda with a default
         for way in ("passkey", "authenticator-app", "email", "magic-link", "sms", "recovery-code")
     },
     "challenge-email-sent": lambda tour: tour.challenge_sent("email"),
@@ -207,7 +207,7 @@ PAGES: dict[str, Callable[[Tour], None]] = {
     "challenge-qr-code-scanned": Tour.scanned,
     "rejected": Tour.rejected,
     **{
-        f"phone-{then or 'empty'}": lambda tour, then=then: tour.phone(then)  # type: ignore[misc]
+        f"phone-{then or 'empty'}": lambda tour, then=then: tour.phone(then)  # type: ignore[misc] # mypy infers no lambda with a default
         for then in ("", "pairing", "paired", "scanned", "asked", "told", "proved")
     },
     "wrong-code": Tour.wrong_code,
@@ -247,7 +247,7 @@ def tour(
 def test_a_page_has_no_fault_that_axe_finds_and_fits_320_pixels(tour: Tour, page: Page, name: str) -> None:
     PAGES[name](tour)
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type] # one of those it takes
         page.evaluate(AXE)
         assert page.evaluate(RUN_AXE, scheme == "dark") == [], scheme
         if folder := os.environ.get("SCREENSHOTS"):

@@ -54,14 +54,14 @@ def test_the_pages_have_strings_in_templates_and_in_modules() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_string_is_translated(language: str) -> None:
-    known = catalog(language)._catalog  # type: ignore[attr-defined]
+    known = catalog(language)._catalog  # type: ignore[attr-defined] # gettext shows it no other way
     missing = {text for text in strings_of_templates() | strings_of_modules() if not known.get(text)}
     assert missing == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_translation_keeps_what_is_filled_in(language: str) -> None:
-    for text, translated in catalog(language)._catalog.items():  # type: ignore[attr-defined]
+    for text, translated in catalog(language)._catalog.items():  # type: ignore[attr-defined] # gettext shows it no other way
         if text:
             assert sorted(re.findall(r"%\(\w+\)s", text)) == sorted(re.findall(r"%\(\w+\)s", translated)), text
 
@@ -74,7 +74,7 @@ def test_the_compiled_catalog_is_that_of_the_source(language: str, tmp_path: Pat
     source = HERE / "locale" / language / "LC_MESSAGES/django.po"
     subprocess.run([msgfmt, "--check", "-o", tmp_path / "new.mo", source], check=True, timeout=30)
     with (tmp_path / "new.mo").open("rb") as file:
-        assert gettext.GNUTranslations(file)._catalog == catalog(language)._catalog  # type: ignore[attr-defined]
+        assert gettext.GNUTranslations(file)._catalog == catalog(language)._catalog  # type: ignore[attr-defined] # gettext shows it no other way
 
 
 def language_of(url: str, accepted: str = "") -> str:

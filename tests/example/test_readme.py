@@ -11,8 +11,8 @@ import pytest
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 SETUP = README.partition("## Set up an existing project")[2].partition("\n## ")[0]
 SETTINGS, URLS, VIEW = re.findall(r"```python\n(.*?)```", SETUP, re.S)
-LOGIN_URL = re.search(r'`(LOGIN_URL = "[^"]+")`', SETUP)[1]  # type: ignore[index]
-ADDRESS = re.search(r"`(path\(.+?\))`", SETUP)[1]  # type: ignore[index]
+LOGIN_URL = re.search(r'`(LOGIN_URL = "[^"]+")`', SETUP)[1]  # type: ignore[index] # without a match the test must fail
+ADDRESS = re.search(r"`(path\(.+?\))`", SETUP)[1]  # type: ignore[index] # without a match the test must fail
 
 OPEN = """
 import django

@@ -59,7 +59,7 @@ def test_a_refused_review_denies(adas, held, authsignal):
 
 
 def test_authsignal_is_asked_about_a_review_at_most_every_five_seconds(adas, held, authsignal, time_machine):
-    asked = lambda: sum(call.operation == "get_action" for call in authsignal.calls)  # noqa: E731
+    asked = lambda: sum(call.operation == "get_action" for call in authsignal.calls)  # noqa: E731  read where it is asked
     for _ in range(4):
         adas.get("/withdraw/")
     assert asked() == 1

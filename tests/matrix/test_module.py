@@ -34,7 +34,7 @@ def test_it_weighs_three_kilobytes_at_most_minified_and_compressed() -> None:
 
 def begin(visitor: Any, operation: str, upload: Upload, way: str = "dialog") -> Page:
     Journey(visitor, Cell(operation, way), upload).begin()
-    return visitor.page  # type: ignore[no-any-return]
+    return visitor.page  # type: ignore[no-any-return] # untyped there
 
 
 def test_escape_leaves_it_gives_the_focus_back_and_does_nothing(visit: Visit, upload: Upload) -> None:
@@ -213,7 +213,7 @@ def test_axe_finds_no_fault_in_the_pages_that_stop_a_form(visit: Visit, upload: 
         page.keyboard.press("Escape")
         expect(page.locator("main")).to_contain_text(said)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of those it takes
             page.evaluate(AXE)
             faults += [f"{said}, {scheme}: {fault}" for fault in page.evaluate(RUN_AXE)]
     assert faults == []

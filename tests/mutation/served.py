@@ -119,7 +119,7 @@ def _serve() -> int:
 
     del webauthn
     clock.source = _moved
-    emulator.asyncio = SimpleNamespace(  # type: ignore[attr-defined]
+    emulator.asyncio = SimpleNamespace(  # type: ignore[attr-defined] # for this process alone
         **{name: getattr(asyncio, name) for name in ("get_running_loop", "sleep")}, run=_run
     )
     return emulator.main(["--port", "0"])

@@ -8,17 +8,17 @@ import pytest
 
 sentry_sdk = pytest.importorskip("sentry_sdk", reason="sentry-sdk is not installed: pip install sentry-sdk")
 
-from sentry_sdk.integrations.asgi import SentryAsgiMiddleware  # noqa: E402
-from sentry_sdk.integrations.django import DjangoRequestExtractor  # noqa: E402
-from sentry_sdk.integrations.wsgi import _make_wsgi_event_processor  # noqa: E402
-from sentry_sdk.transport import Transport  # noqa: E402
-from sentry_sdk.utils import event_from_exception  # noqa: E402
+from sentry_sdk.integrations.asgi import SentryAsgiMiddleware  # noqa: E402  after what is set up above
+from sentry_sdk.integrations.django import DjangoRequestExtractor  # noqa: E402  after what is set up above
+from sentry_sdk.integrations.wsgi import _make_wsgi_event_processor  # noqa: E402  after what is set up above
+from sentry_sdk.transport import Transport  # noqa: E402  after what is set up above
+from sentry_sdk.utils import event_from_exception  # noqa: E402  after what is set up above
 
-from django_authsignal.models import Challenge  # noqa: E402
-from tests.canaries import BASIC, PASSWORD, failing_query, leaks, watched  # noqa: E402
-from tests.conftest import AsgiBrowser, Browser  # noqa: E402
-from tests.security import ways  # noqa: E402
-from tests.security.ways import WAYS, walk  # noqa: E402
+from django_authsignal.models import Challenge  # noqa: E402  after what is set up above
+from tests.canaries import BASIC, PASSWORD, failing_query, leaks, watched  # noqa: E402  after what is set up above
+from tests.conftest import AsgiBrowser, Browser  # noqa: E402  after what is set up above
+from tests.security import ways  # noqa: E402  after what is set up above
+from tests.security.ways import WAYS, walk  # noqa: E402  after what is set up above
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security, pytest.mark.urls("tests.security.ways")]
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "deployment.md"

@@ -2,7 +2,7 @@
 
 import os
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403  as settings are shared
 from tests.settings import INSTALLED_APPS as OURS
 
 THEME = os.environ["THEME"]

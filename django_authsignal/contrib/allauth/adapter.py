@@ -17,16 +17,16 @@ class AccountAdapterMixin:
 
     def get_login_stages(self) -> list[str]:
         """allauth's stages, and ours behind them: by then it has verified the e-mail address, and asked its own MFA."""
-        return [*super().get_login_stages(), ALLAUTH_STAGE]  # type: ignore[misc]
+        return [*super().get_login_stages(), ALLAUTH_STAGE]  # type: ignore[misc] # of the class it is put before
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         """Checks the password and asks for nothing: allauth goes on to its stages, the last of which asks, once."""
         before = getattr(request, "_authsignal_view_asks", False)
-        request._authsignal_view_asks = True  # type: ignore[attr-defined]
+        request._authsignal_view_asks = True  # type: ignore[attr-defined] # ours, kept on the request
         try:
-            user: AbstractBaseUser | None = super().authenticate(request, **credentials)  # type: ignore[misc]
+            user: AbstractBaseUser | None = super().authenticate(request, **credentials)  # type: ignore[misc] # of the class it is put before
         finally:
-            request._authsignal_view_asks = before  # type: ignore[attr-defined]
+            request._authsignal_view_asks = before  # type: ignore[attr-defined] # ours, kept on the request
         if user is not None and request.user.is_authenticated and request.user.pk == user.pk:
             session.password_proved(request)  # they only confirm it
         return user

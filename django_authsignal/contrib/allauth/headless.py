@@ -102,8 +102,8 @@ class ChallengeView(AuthenticationStageAPIView):
         """allauth finds the login that waits; one that waits in another browser is none."""
         stage = LoginStageController.enter(request, KEY)
         if stage is not None and not stage.is_here():
-            return UnauthorizedResponse(request)  # type: ignore[no-any-return]
-        return super().handle(request, *args, **kwargs)  # type: ignore[no-any-return]
+            return UnauthorizedResponse(request)  # type: ignore[no-any-return] # untyped there
+        return super().handle(request, *args, **kwargs)  # type: ignore[no-any-return] # untyped there
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The pending flow, with the challenge."""
@@ -136,7 +136,7 @@ class ChallengeView(AuthenticationStageAPIView):
         return Challenge.objects.filter(pk=known, channel=Channel.BROWSER).first() if known else None
 
     def _go_on(self, row: Challenge | None) -> HttpResponseBase:
-        return AuthenticationResponse.from_response(self.request, self.stage.resume(row))  # type: ignore[no-any-return]
+        return AuthenticationResponse.from_response(self.request, self.stage.resume(row))  # type: ignore[no-any-return] # untyped there
 
     def _refuse(self, reason: str) -> HttpResponseBase:
         if reason == "failed":

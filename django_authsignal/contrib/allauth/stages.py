@@ -46,7 +46,7 @@ class AuthsignalStage(LoginStage):
             )
         self._note()
         if is_headless_request(self.request):
-            return _headless().held(self)  # type: ignore[no-any-return]
+            return _headless().held(self)  # type: ignore[no-any-return] # untyped there
         # A page of ours asks, outside ATOMIC_REQUESTS: the view that is running may have made the user just now.
         return headed_redirect_response(URLNAME), True
 
@@ -118,7 +118,7 @@ class AuthsignalStage(LoginStage):
         response = self.exit()
         if row is not None and channel.credential(self.request):
             _headless().follow(self.request, row)
-        return response  # type: ignore[no-any-return]
+        return response  # type: ignore[no-any-return] # untyped there
 
 
 def backend_of(user: AbstractBaseUser) -> str:

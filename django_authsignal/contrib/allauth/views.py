@@ -26,10 +26,10 @@ def login(request: HttpRequest) -> HttpResponseBase:
     if row is not None:
         if not stage.goes_by(row) or not signin.take(row):
             return _failed(request, "used")
-        return stage.resume(row)  # type: ignore[no-any-return]
+        return stage.resume(row)  # type: ignore[no-any-return] # untyped there
     decision = stage.ask()
     if decision.passed:
-        return stage.resume()  # type: ignore[no-any-return]
+        return stage.resume()  # type: ignore[no-any-return] # untyped there
     if decision.verdict is Verdict.DENY:
         clear_login(request)
     if decision.verdict is Verdict.CHALLENGE and responses.wants_page(request):

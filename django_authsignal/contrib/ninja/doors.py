@@ -46,7 +46,7 @@ def path_view_of(view: Any) -> PathView | None:
         known = next((cell.cell_contents for cell in cells if isinstance(cell.cell_contents, PathView)), None)
         with suppress(AttributeError):  # a method of an object holds nothing
             view._authsignal_ninja = known
-    return known  # type: ignore[return-value]
+    return known  # type: ignore[return-value] # what is no PathView is None
 
 
 def take_over(request: HttpRequest, view: Any) -> bool:
@@ -105,7 +105,7 @@ def _take_out(request: HttpRequest, view: Any) -> None:
         own = view._authsignal_aside = frozenset(aside)  # what the project itself took out stays out
     for alias in connections:
         transaction.non_atomic_requests(using=alias)(view)
-    request._authsignal_atomic = [  # type: ignore[attr-defined]
+    request._authsignal_atomic = [  # type: ignore[attr-defined] # ours, kept on the request
         alias for alias, options in connections.settings.items() if options.get("ATOMIC_REQUESTS") and alias not in own
     ]
 
@@ -126,7 +126,7 @@ def equip(path_view: PathView) -> None:
     with _equipping:
         for operation in path_view.operations:
             if not hasattr(operation, "_authsignal_equipped"):
-                operation._authsignal_equipped = True  # type: ignore[attr-defined]
+                operation._authsignal_equipped = True  # type: ignore[attr-defined] # ours, kept on it
                 _handle_exceptions(operation.api)
                 (_put_async_door if operation.is_async else _put_door)(operation)
 
@@ -174,7 +174,7 @@ def _put_door(operation: Operation) -> None:
     @wraps(run)
     def door(request: HttpRequest, **values: Any) -> HttpResponseBase:
         with ExitStack() as stack:
-            request._authsignal_stack = stack  # type: ignore[attr-defined]
+            request._authsignal_stack = stack  # type: ignore[attr-defined] # ours, kept on the request
             response = run(request, **values)
             # Nothing of a stream has run yet: it is read after this.
             answer = ask(request) if operation.stream_format and response.streaming else None
@@ -182,7 +182,7 @@ def _put_door(operation: Operation) -> None:
 
     if not operation.stream_format:
         operation.view_func = asking
-    operation.run = door  # type: ignore[method-assign]
+    operation.run = door  # type: ignore[method-assign] # a door is put in its place
 
 
 def _put_async_door(operation: Operation) -> None:
@@ -205,13 +205,13 @@ def _put_async_door(operation: Operation) -> None:
 
     @wraps(run)
     async def door(request: HttpRequest, **values: Any) -> HttpResponseBase:
-        response = await run(request, **values)  # type: ignore[misc]
+        response = await run(request, **values)  # type: ignore[misc] # of an async operation it is awaited
         answer = await ask(request) if operation.stream_format and response.streaming else None
         return answer or response
 
     if not operation.stream_format:
         operation.view_func = asking
-    operation.run = door  # type: ignore[method-assign,assignment]
+    operation.run = door  # type: ignore[method-assign,assignment] # a door is put in its place
 
 
 # Exceptions

@@ -58,7 +58,7 @@ class ChallengeSchemaMixin:
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         """The operation, with `x-authsignal-action` and the gate's answers where it is guarded."""
-        operation = super().get_operation(*args, **kwargs)  # type: ignore[misc]
+        operation = super().get_operation(*args, **kwargs)  # type: ignore[misc] # of the class it is put before
         asked = list(self._asked())
         if operation is None or not asked:
             return operation
@@ -73,7 +73,7 @@ class ChallengeSchemaMixin:
 
     def _asked(self) -> Iterator[Requirement]:
         """What is asked of this operation's method."""
-        view, method = self.view, self.method  # type: ignore[attr-defined]
+        view, method = self.view, self.method  # type: ignore[attr-defined] # of the class it is put before
         for one in requirements_of(view, method):
             if one.applies_to(method, one.policy()):
                 yield one
@@ -82,8 +82,8 @@ class ChallengeSchemaMixin:
 
     def _add_answer(self, answers: dict[str, Any], status: str, description: str) -> None:
         """Beside what the view itself documents for this status."""
-        problem = ResolvedComponent(NAME, ResolvedComponent.SCHEMA, PROBLEM, NAME)  # type: ignore[no-untyped-call]
-        self.registry.register_on_missing(problem)  # type: ignore[attr-defined]
+        problem = ResolvedComponent(NAME, ResolvedComponent.SCHEMA, PROBLEM, NAME)  # type: ignore[no-untyped-call] # untyped there
+        self.registry.register_on_missing(problem)  # type: ignore[attr-defined] # of the class it is put before
         answer = answers.setdefault(status, {"description": description})
         answer.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": problem.ref})
         if status == "401":

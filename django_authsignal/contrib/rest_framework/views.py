@@ -90,7 +90,7 @@ class _Asking(_View):
                     f"initial() of {type(self).__name__} does not call super().initial(…), so nothing was asked. Do so."
                 )
 
-        self.initial = checked  # type: ignore[method-assign]
+        self.initial = checked  # type: ignore[method-assign] # put before the framework's own, of this one view
         return super().initialize_request(request, *args, **kwargs)
 
     def challenge_credential(self, request: Request) -> str:

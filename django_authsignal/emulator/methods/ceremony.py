@@ -55,7 +55,7 @@ def creation_options(
 ) -> dict[str, Any]:
     """challengeId and PublicKeyCredentialCreationOptionsJSON. `attachment`: "platform", "cross-platform" or any."""
     import webauthn  # noqa: PLC0415  90 ms that a start need not pay
-    from webauthn.helpers import cose, structs  # noqa: PLC0415
+    from webauthn.helpers import cose, structs  # noqa: PLC0415  as late as `webauthn` above
 
     engine.require_enrol(session, kind.method)
     user = session.user
@@ -103,8 +103,8 @@ def register(
 
     `conditional`: the browser made it by itself, so nobody was asked. It is enrolled, and proves nothing.
     """
-    import webauthn  # noqa: PLC0415
-    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+    import webauthn  # noqa: PLC0415  as late as `webauthn` above
+    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415  as late as `webauthn` above
 
     engine.require_enrol(session, kind.method)
     credential = _normalised(credential)
@@ -133,7 +133,7 @@ def register(
 
 def request_options(kind: Kind, row: WebAuthnChallenge, allowed: EmulatedUser | None) -> dict[str, Any]:
     """challengeId and PublicKeyCredentialRequestOptionsJSON for a challenge; `allowed` None: any discoverable one."""
-    import webauthn  # noqa: PLC0415
+    import webauthn  # noqa: PLC0415  as late as `webauthn` above
 
     options = webauthn.generate_authentication_options(
         rp_id=settings.RP_ID,
@@ -160,8 +160,8 @@ def authenticate(
 
     Without a session, `sign_in` makes the one of whoever the credential names.
     """
-    import webauthn  # noqa: PLC0415
-    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+    import webauthn  # noqa: PLC0415  as late as `webauthn` above
+    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415  as late as `webauthn` above
 
     if session:
         engine.require_allowed(session, kind.method)
@@ -213,7 +213,7 @@ def find(kind: Kind, credential_ids: list[str]) -> Authenticator | None:
 
 
 def _user_verification(kind: Kind) -> Any:
-    from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415
+    from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415  as late as `webauthn` above
 
     return UserVerificationRequirement.REQUIRED if kind.verifies_user else UserVerificationRequirement.PREFERRED
 
@@ -325,7 +325,7 @@ def _store(kind: Kind, session: Session, credential: dict[str, Any], verified: A
 
 
 def _transports(given: Any) -> list[str]:
-    from webauthn.helpers import structs  # noqa: PLC0415
+    from webauthn.helpers import structs  # noqa: PLC0415  as late as `webauthn` above
 
     known = {transport.value for transport in structs.AuthenticatorTransport}
     return [name for name in given if isinstance(name, str) and name in known] if isinstance(given, list) else []
@@ -336,7 +336,7 @@ def _device_type(verified: Any) -> str:
 
 
 def _descriptors(user: EmulatedUser, methods: tuple[VerificationMethod, ...]) -> list[Any]:
-    from webauthn.helpers import structs  # noqa: PLC0415
+    from webauthn.helpers import structs  # noqa: PLC0415  as late as `webauthn` above
 
     rows = Authenticator.objects.filter(user=user, method__in=methods, verified_at__isnull=False)
     return [

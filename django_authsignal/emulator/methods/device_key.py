@@ -95,8 +95,8 @@ def signed_by(method: str, body: dict[str, Any], *messages: str) -> Authenticato
 def check(row: Authenticator, signature: str, *messages: str) -> None:
     """Raises Problem invalid_credential unless the device signed one of the messages (ECDSA with SHA-256, DER)."""
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  40 ms that a start need not pay
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  as late, as above
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  as late, as above
 
     public: Any = serialization.load_der_public_key(bytes(row.public_key or b""))
     try:
@@ -136,9 +136,9 @@ def _read_key(text: str, name: str) -> bytes:
 
     It comes in base64 of either alphabet, in a query sometimes in base64 twice, and with + read as a space.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  as late, as above
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  as late, as above
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  as late, as above
 
     try:
         der = _decode(text[:2048])

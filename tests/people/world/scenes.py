@@ -7,15 +7,15 @@ import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connections, transaction  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.core.management import call_command  # noqa: E402  after what is set up above
+from django.db import connections, transaction  # noqa: E402  after what is set up above
+from django.utils import timezone  # noqa: E402  after what is set up above
 
-from django_authsignal.conf import override_transport  # noqa: E402
-from django_authsignal.identity import authsignal_id, user_from_id  # noqa: E402
-from django_authsignal.models import Challenge, SyncedUser  # noqa: E402
-from django_authsignal.testing.fake import FakeAuthsignal  # noqa: E402
-from tests.people.world.models import Guest, Member, Patron  # noqa: E402
+from django_authsignal.conf import override_transport  # noqa: E402  after what is set up above
+from django_authsignal.identity import authsignal_id, user_from_id  # noqa: E402  after what is set up above
+from django_authsignal.models import Challenge, SyncedUser  # noqa: E402  after what is set up above
+from django_authsignal.testing.fake import FakeAuthsignal  # noqa: E402  after what is set up above
+from tests.people.world.models import Guest, Member, Patron  # noqa: E402  after what is set up above
 
 fake = FakeAuthsignal()
 
