@@ -69,7 +69,8 @@ def pytest_collection(session):
 
 def pytest_report_header():
     """Says how much of the large tables is walked."""
-    return "run: everything" if pairs.EVERY else "run: pairs and samples of what is large (EVERY=1: everything)"
+    taken = "everything" if pairs.EVERY else "every pair of large tables" if pairs.PAIRS else "a part of what is large"
+    return f"run: {taken} (EVERY=pairs: every pair; EVERY=1: everything)"
 
 
 def pytest_collection_modifyitems(config, items):

@@ -1,6 +1,7 @@
-"""What a short run takes: of the large tables every pair of values, of a file marked `sample(n)` one test in n.
+"""What a short run takes: of the large tables every pair of values, of those walked in a browser every value, of a file
+marked `sample(n)` one test in n, and of one marked `long` nothing.
 
-With EVERY=1 it is everything.
+With EVERY=pairs it is every pair of each table and what is long, with EVERY=1 everything.
 """
 
 import os
@@ -8,19 +9,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
+from zlib import crc32
 
 SMALL = 24  # a table of no more rows is walked whole
 EVERY = os.environ.get("EVERY") == "1"
+PAIRS = EVERY or os.environ.get("EVERY") == "pairs"
 
 
-def chosen(rows: list[list[tuple[str, str]]]) -> list[int]:
-    """Indexes of few rows that hold, between them, every pair of values that any row holds. A row is its (name, value)
-    pairs; one with a single value is its own pair."""
-    wanted = [set(combinations(row, 2)) or set(row) for row in rows]
+def chosen(rows: list[list[tuple[str, str]]], size: int = 2) -> list[int]:
+    """Indexes of few rows that hold, between them, every pair of values that any row holds, or every `size` of them. A
+    row is its (name, value) pairs; one with a single value is its own pair."""
+    wanted = [set(combinations(row, size)) or set(combinations(row, 1)) for row in rows]
+    # Among equals one by its hash, the same each time: rows of one file stand together, and none shall be left out.
+    turn = [crc32(repr(row).encode()) for row in rows]
     missing = set().union(*wanted)
     found = []
     while missing:
-        best = max(range(len(rows)), key=lambda index: (len(wanted[index] & missing), -index))
+        best = max(range(len(rows)), key=lambda index: (len(wanted[index] & missing), turn[index]))
         found.append(best)
         missing -= wanted[best]
     return sorted(found)
@@ -32,11 +37,13 @@ def left_out(items: list[Any]) -> list[Any]:
     for item in () if EVERY else items:
         marker = item.get_closest_marker("table")
         if hasattr(item, "callspec") and not (marker and marker.args[0] is None):
-            tables[marker.args[0] if marker else item.nodeid.partition("[")[0]].append(item)
-    found = []
-    for table in tables.values():
-        if len(table) > SMALL:
-            kept = {id(table[index]) for index in chosen([_row(item) for item in table])}
+            slow = bool(marker and marker.kwargs.get("slow"))
+            tables[marker.args[0] if marker else item.nodeid.partition("[")[0], slow].append(item)
+    found = [] if PAIRS else [item for item in items if item.get_closest_marker("long")]
+    for (_, slow), table in tables.items():
+        size = 1 if slow and not PAIRS else 2
+        if len(table) > SMALL or size == 1:
+            kept = {id(table[index]) for index in chosen([_row(item) for item in table], size)}
             found += [item for item in table if id(item) not in kept]
     return found + _not_sampled(() if EVERY else items)
 

@@ -10,6 +10,8 @@ from tests.chaos.races import race
 from tests.chaos.site import PATIENCE, Site
 from tests.databases import KIND, new_database
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory):

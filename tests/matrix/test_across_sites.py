@@ -16,6 +16,7 @@ pytestmark = pytest.mark.e2e
 ACROSS = [Cell("get", "redirect"), Cell("form", "dialog"), Cell("form", "tab", script=False), Cell("json", "dialog")]
 
 
+@pytest.mark.table("matrix across sites", slow=True)
 @pytest.mark.parametrize("samesite", ["Lax", "Strict"])
 @pytest.mark.parametrize("cell", ACROSS, ids=str)
 def test_it_arrives_once_and_the_same_across_sites(

@@ -14,7 +14,7 @@ from tests.matrix.journeys import Upload
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.table("matrix")
+@pytest.mark.table("matrix", slow=True)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_it_arrives_once_and_the_same(
     cell: Cell, round_: int, visit: Callable[..., Any], upload: Upload, record_property: Callable[[str, object], None]

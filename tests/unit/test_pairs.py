@@ -17,5 +17,11 @@ def test_every_pair_is_walked_and_most_rows_are_not():
     assert len(found) < len(TABLE) / 4
 
 
+def test_every_value_is_walked_by_the_fewest_rows():
+    found = chosen(TABLE, 1)
+    assert {pair for index in found for pair in TABLE[index]} == {pair for row in TABLE for pair in row}
+    assert len(found) == 5
+
+
 def test_a_table_of_one_column_is_walked_whole():
     assert chosen([[("a", value)] for value in "xyz"]) == [0, 1, 2]
