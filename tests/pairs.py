@@ -20,8 +20,8 @@ def chosen(rows: list[list[tuple[str, str]]], size: int = 2) -> list[int]:
     """Indexes of few rows that hold, between them, every pair of values that any row holds, or every `size` of them. A
     row is its (name, value) pairs; one with a single value is its own pair."""
     wanted = [set(combinations(row, size)) or set(combinations(row, 1)) for row in rows]
-    # Among equals one by its hash, the same each time: rows of one file stand together, and none shall be left out.
-    turn = [crc32(repr(row).encode()) for row in rows]
+    # Among equals one from anywhere, always the same: rows of one file stand together, and none shall be left out.
+    turn = [crc32(str(index).encode()) for index in range(len(rows))]
     missing = set().union(*wanted)
     found = []
     while missing:
