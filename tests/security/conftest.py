@@ -56,3 +56,21 @@ def project_of_canaries(configure, authsignal, ada):
     authsignal.page = f"https://mfa.authsignal.com/{canary('page')}"
     ada.set_password(PASSWORD)
     ada.save()
+
+
+@pytest.fixture
+def meanwhile(adas, authsignal):
+    """While the next call is under way, this browser opens another page, whose own call is answered."""
+
+    def opens(*, then=None):
+        send = authsignal.send
+
+        def answer(request, *args, **kwargs):
+            authsignal.send = send
+            adas.get("/transfer/")
+            authsignal.fail(then)
+            return send(request, *args, **kwargs)
+
+        authsignal.send = answer
+
+    return opens

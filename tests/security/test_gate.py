@@ -1,6 +1,7 @@
 """The gate's pure parts as tables, and what is said of every proof that is none."""
 
 import base64
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -477,23 +478,6 @@ def test_each_call_is_made_with_what_is_set_for_this_request(adas, authsignal, c
     assert ("enroll_verified_authenticator" in [call.operation for call in authsignal.calls]) == (not enrolled)
 
 
-@pytest.fixture
-def meanwhile(adas, authsignal):
-    """While the next call is under way, this browser opens another page, whose own call is answered."""
-
-    def opens():
-        send = authsignal.send
-
-        def answer(request, *args, **kwargs):
-            authsignal.send = send
-            adas.get("/transfer/")
-            return send(request, *args, **kwargs)
-
-        authsignal.send = answer
-
-    return opens
-
-
 def open_pages(browser):
     rows = Challenge.objects.filter(pk__in=list(browser.session["authsignal"]["open"]))
     return sorted(row.return_to for row in rows)
@@ -503,6 +487,20 @@ def test_what_another_tab_began_while_one_was_asked_about_is_kept(adas, meanwhil
     meanwhile()
     adas.get("/withdraw/")
     assert open_pages(adas) == ["/transfer/", "/withdraw/"]
+
+
+def test_a_challenge_that_came_without_a_token_is_told_without_one(adas, authsignal):
+    send = authsignal.send
+
+    def without(request, *args, **kwargs):
+        answer = send(request, *args, **kwargs)
+        answer._content = json.dumps({**answer.json(), "token": None}).encode()
+        return answer
+
+    authsignal.send = without
+    first, again = (adas.fetch("/withdraw/").json() for _ in "12")
+    assert "token" not in first | again
+    assert first["challengeId"] == again["challengeId"]
 
 
 def test_what_another_tab_began_while_a_proof_was_looked_at_is_kept(adas, row, meanwhile):

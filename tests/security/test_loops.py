@@ -219,3 +219,10 @@ def test_a_session_let_in_by_an_outage_is_asked_again_after_a_while(
     authsignal.fail(None)
     time_machine.move_to(timezone.now() + timedelta(seconds=301))
     assert browser.get(f"{colour}members/").status_code == 302
+
+
+def test_what_another_tab_began_while_authsignal_did_not_answer_is_kept(adas, in_transactions, configure, meanwhile):
+    configure(ON_UNREACHABLE="allow")
+    meanwhile(then="timeout")
+    assert adas.get("/deep/", follow=True).content == b"deep"  # let through by what its session says now
+    assert Challenge.objects.get(pk__in=list(adas.session["authsignal"]["open"])).return_to == "/transfer/"
