@@ -16,7 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode, checks
 
-from tests.pairs import EVERY
+from tests.pairs import EVERY, PAIRS
 
 from .conftest import ROOT, Emulator, start, stop
 
@@ -28,7 +28,8 @@ CHECKS = [
 ]
 # These make the emulator call addresses, or fail on purpose.
 NOT_FUZZED = {"POST /management/webhooks", "PATCH /management/webhooks/{webhook}", "PUT /management/faults"}
-EXAMPLES = {GenerationMode.POSITIVE: 8 if EVERY else 3, GenerationMode.NEGATIVE: 4 if EVERY else 2}
+NUMBERS = (8, 4) if EVERY else (3, 2) if PAIRS else (2, 1)
+EXAMPLES = dict(zip((GenerationMode.POSITIVE, GenerationMode.NEGATIVE), NUMBERS, strict=True))  # for each operation
 
 
 @pytest.fixture(scope="module")
