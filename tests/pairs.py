@@ -1,7 +1,7 @@
-"""What a short run takes: of the large tables every pair of values, of those walked in a browser every value, of a file
-marked `sample(n)` one test in n, and of one marked `long` nothing.
+"""What a short run takes: of the large tables every pair of values, of those marked `slow` every value, of a file
+marked `sample(n)` one test in 2n, and of what is marked `long` nothing.
 
-With EVERY=pairs it is every pair of each table and what is long, with EVERY=1 everything.
+With EVERY=pairs it is every pair of each table, one test in n, and what is long; with EVERY=1 everything.
 """
 
 import os
@@ -54,7 +54,7 @@ def _not_sampled(items: Iterable[Any]) -> list[Any]:
     for item in items:
         marker, file = item.get_closest_marker("sample"), item.nodeid.partition("::")[0]
         if marker:
-            found += [item] if turns[file] % marker.args[0] else []
+            found += [item] if turns[file] % (marker.args[0] if PAIRS else 2 * marker.args[0]) else []
             turns[file] += 1
     return found
 
