@@ -128,12 +128,12 @@ CELLS = tuple((door, way) for door in DOORS for way in WAYS if (door, way) not i
 
 def rows(environments: Sequence[str]) -> list[tuple[str, Door, str]]:
     """The cells to be walked in these environments: all of them; with EVERY=pairs all of the plain one and one in four
-    of the others, each environment other ones; in a short run half of these."""
+    of the others, each environment other ones; in a short run one in eight of each."""
     return [
         (environment, door, way)
         for environment in environments
         for number, (door, way) in enumerate(CELLS, [*ENVIRONMENTS].index(environment))
-        if EVERY or number % ((1 if environment == "plain" else 4) * (1 if PAIRS else 2)) == 0
+        if EVERY or (PAIRS and environment == "plain") or number % (4 if PAIRS else 8) == 0
     ]
 
 

@@ -139,6 +139,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.table("orders", slow=True)
 @pytest.mark.parametrize(("way_in", "function", "decorators", "name"), ORDERS.values(), ids=ORDERS, indirect=["way_in"])
 @pytest.mark.usefixtures("_middleware")
 def test_every_order_asks_opens_and_refuses(served, signed_in, ada, bob, authsignal, function, decorators, name):
