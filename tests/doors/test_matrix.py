@@ -10,8 +10,6 @@ import pytest
 from tests.doors import table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
 OTHER_USERS = [pytest.param(f"settings_{name}", marks=pytest.mark.long) for name in table.USER_MODELS]
 
 

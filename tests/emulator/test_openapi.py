@@ -28,8 +28,9 @@ CHECKS = [
 ]
 # These make the emulator call addresses, or fail on purpose.
 NOT_FUZZED = {"POST /management/webhooks", "PATCH /management/webhooks/{webhook}", "PUT /management/faults"}
-NUMBERS = (8, 4) if EVERY else (3, 2) if PAIRS else (2, 1)
-EXAMPLES = dict(zip((GenerationMode.POSITIVE, GenerationMode.NEGATIVE), NUMBERS, strict=True))  # for each operation
+# For each operation.
+POSITIVE, NEGATIVE = (8, 4) if EVERY else (3, 2) if PAIRS else (2, 1)
+EXAMPLES = {GenerationMode.POSITIVE: POSITIVE, GenerationMode.NEGATIVE: NEGATIVE}
 
 
 @pytest.fixture(scope="module")

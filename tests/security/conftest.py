@@ -59,18 +59,28 @@ def project_of_canaries(configure, authsignal, ada):
 
 
 @pytest.fixture
-def meanwhile(adas, authsignal):
-    """While the next call is under way, this browser opens another page, whose own call is answered."""
+def overtaken(authsignal):
+    """While the next call is under way, this is done, with calls of its own."""
 
-    def opens(*, then=None):
+    def arrange(by):
         send = authsignal.send
 
-        def answer(request, *args, **kwargs):
+        def answer(*args, **kwargs):
             authsignal.send = send
-            adas.get("/transfer/")
-            authsignal.fail(then)
-            return send(request, *args, **kwargs)
+            by()
+            return send(*args, **kwargs)
 
         authsignal.send = answer
+
+    return arrange
+
+
+@pytest.fixture
+def meanwhile(adas, overtaken, authsignal):
+    """While the next call is under way, this browser opens another page, whose own call is answered; `then`: the next
+    call fails so."""
+
+    def opens(*, then=None):
+        overtaken(by=lambda: (adas.get("/transfer/"), authsignal.fail(then)))
 
     return opens

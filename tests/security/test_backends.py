@@ -152,16 +152,9 @@ def test_a_token_signs_its_user_in_once(request_, ada, authsignal, ask):
     assert ask(request_, authsignal_token=token) is None
 
 
-def test_of_two_that_bring_one_token_at_once_one_signs_in(request_, ada, authsignal):
-    token = give(authsignal, begun(request_).challenge_id)
-    send, first = authsignal.send, []
-
-    def overtaken(*args, **kwargs):
-        authsignal.send = send
-        first.append(authenticate(request_, authsignal_token=token))
-        return send(*args, **kwargs)
-
-    authsignal.send = overtaken
+def test_of_two_that_bring_one_token_at_once_one_signs_in(request_, ada, authsignal, overtaken):
+    token, first = give(authsignal, begun(request_).challenge_id), []
+    overtaken(by=lambda: first.append(authenticate(request_, authsignal_token=token)))
     assert authenticate(request_, authsignal_token=token) is None
     assert first == [ada]
 

@@ -211,16 +211,9 @@ def test_a_proof_is_taken_in_once_and_then_only_sent_on(adas, ada, row, bring, a
     assert again.return_to == ""
 
 
-def test_of_two_that_bring_one_proof_at_once_one_takes_it_in(adas, ada, row, bring, authsignal):
-    token = authsignal.complete(str(row.pk))
-    send, first = authsignal.send, []
-
-    def overtaken(*args, **kwargs):
-        authsignal.send = send
-        first.append(bring(adas, row, token)[1])
-        return send(*args, **kwargs)
-
-    authsignal.send = overtaken
+def test_of_two_that_bring_one_proof_at_once_one_takes_it_in(adas, ada, row, bring, authsignal, overtaken):
+    token, first = authsignal.complete(str(row.pk)), []
+    overtaken(by=lambda: first.append(bring(adas, row, token)[1]))
     _, late = bring(adas, row, token)
     assert told(first[0]) == (True, "", row, False, ada)
     assert told(late) == (True, "", row, True, None)
