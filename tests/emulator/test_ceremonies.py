@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from .test_passkeys import OPTIONS, REGISTRATION, challenged, prove
 
 PASSKEY = "user-authenticators/passkey"
 UNKNOWN = "00000000-0000-0000-0000-000000000001"
+STRAY = ["!", "!!!!"]  # who skips them misses letters after the one, and none after the four
 
 
 @pytest.fixture
@@ -366,24 +369,26 @@ def test_a_proof_names_its_user_where_no_token_does(
         assert answer.get("errorCode") == (None if taken else "invalid_credential")
 
 
+@pytest.mark.parametrize("stray", STRAY)
 @pytest.mark.parametrize("field", ["clientDataJSON", "attestationObject"])
 def test_a_registration_with_a_stray_letter_is_refused(
-    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, field: str
+    emulator: Emulator, user: str, passkey: SoftwareAuthenticator, field: str, stray: str
 ) -> None:
     token = emulator.track(user, emulator.configure("ALLOW"))["token"]
     made = passkey.create(emulator.call(REGISTRATION, token, {})["options"])
-    made["response"][field] = "!" + made["response"][field]
+    made["response"][field] = stray + made["response"][field]
     answer = emulator.client("POST", PASSKEY, token, {"registrationCredential": made}).json()
     assert answer["errorDescription"] == "The credential holds a field that is not base64url."
 
 
+@pytest.mark.parametrize("stray", STRAY)
 @pytest.mark.parametrize("field", ["clientDataJSON", "authenticatorData", "signature", "userHandle"])
 def test_a_proof_with_a_stray_letter_is_refused(
-    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, field: str
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator, field: str, stray: str
 ) -> None:
     token = challenged(emulator, user)
     made = enrolled.get(emulator.call(OPTIONS, token, {})["options"])
-    made["response"][field] = "!" + made["response"][field]
+    made["response"][field] = stray + made["response"][field]
     answer = emulator.client("POST", "verify/passkey", token, {"authenticationCredential": made}).json()
     assert answer["errorDescription"] == "The credential holds a field that is not base64url."
 
@@ -410,6 +415,37 @@ def test_a_proof_says_in_one_way_which_passkey_it_is_of(
     made = {name: padded if value == "padded" else value for name, value in made.items() if value is not ...}
     body = {"authenticationCredential": made}
     assert emulator.client("POST", "verify/passkey", token, body).json().get("errorDescription") == told
+
+
+def test_a_proof_in_the_standard_alphabet_is_read_too(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    token = challenged(emulator, user)
+    made = enrolled.get(emulator.call(OPTIONS, token, {})["options"])
+    standard = {name: b64encode(decode(value)).decode() for name, value in made["response"].items()}
+    body = {"authenticationCredential": {**made, "response": standard}}
+    assert emulator.client("POST", "verify/passkey", token, body).json().get("isVerified") is True
+
+
+@pytest.mark.parametrize("letter", [0, 23, 63])  # A, X and _
+def test_an_id_is_told_to_its_last_letter(emulator: Emulator, user: str, letter: int) -> None:
+    passkey = SoftwareAuthenticator(origin=emulator.url, credential_id=os.urandom(17) + bytes([letter]))
+    enrol_passkey(emulator, emulator.track(user, emulator.configure("ALLOW"))["token"], passkey)
+    token = challenged(emulator, user)
+    options = emulator.call(OPTIONS, token, {})["options"]
+    assert [one["id"] for one in options["allowCredentials"]] == [encode(passkey.credential_id)]
+    body = {"authenticationCredential": passkey.get(options)}
+    assert emulator.client("POST", "verify/passkey", token, body).json().get("isVerified") is True
+
+
+def test_a_challenge_is_forgotten_a_day_after_its_time(emulator: Emulator, user: str) -> None:
+    token = emulator.track(user, emulator.configure("CHALLENGE"))["token"]
+    named = emulator.call(REGISTRATION, token, {})["challengeId"]
+    kept = "select count(*) from authsignal_emulator_webauthnchallenge where id = ?"
+    for seconds, left in ((86_400, 1), (301, 0)):
+        emulator.advance(seconds)
+        emulator.call(REGISTRATION, emulator.track(user, emulator.configure("CHALLENGE"))["token"], {})
+        assert emulator.query(kept, named.replace("-", "")) == [(left,)]
 
 
 def test_a_proof_is_of_one_passkey_and_told_of_no_other(

@@ -16,6 +16,7 @@ import requests
 
 from tests.databases import KIND, MARIADB, mariadb, new_database
 
+from .authenticator import SoftwareAuthenticator
 from .conftest import App, Emulator, start, stop
 from .test_process import run
 
@@ -130,18 +131,28 @@ def test_a_user_may_be_deleted_while_others_write_about_them(pair: tuple[Emulato
     assert statuses <= {200, 403, 429}  # 403: the phone was first, and the address is not the enrolled user's
 
 
-@pytest.mark.parametrize("way", ["totp", "email-otp"])
+def last_of(emulator: Emulator, way: str, token: str) -> tuple[str, Any]:
+    """Where, and with what, an enrolment that is begun here would end."""
+    if way == "passkey":
+        begun = emulator.call("user-authenticators/passkey/registration-options", token, {})
+        made = SoftwareAuthenticator(origin=emulator.url).create(begun["options"])
+        return "user-authenticators/passkey", {"registrationCredential": made, "challengeId": begun["challengeId"]}
+    address = f"{uuid.uuid4().hex}@b.example"
+    begun = emulator.call(f"user-authenticators/{way}", token, {"email": address})
+    if way == "totp":
+        return "verify/totp", {"verificationCode": App(emulator, begun["secret"]).code()}
+    mails = requests.get(f"{emulator.url}/inbox.json", {"to": address}, timeout=9).json()
+    return "verify/email-otp", {"verificationCode": mails[0]["code"]}
+
+
+@pytest.mark.parametrize("way", ["totp", "email-otp", "passkey"])
 def test_of_two_first_enrolments_at_once_one_is_made(pair: tuple[Emulator, Emulator], user: str, way: str) -> None:
     for number in range(6):
         whose, calls = f"{user}-{number}", []
         for emulator in pair:
-            token, address = emulator.track(whose, "enrol")["token"], f"{uuid.uuid4().hex}@b.example"
-            begun = emulator.call(f"user-authenticators/{way}", token, {"email": address})
-            if way == "totp":
-                code = App(pair[0], begun["secret"]).code()
-            else:
-                code = requests.get(f"{emulator.url}/inbox.json", {"to": address}, timeout=9).json()[0]["code"]
-            calls.append(partial(emulator.client, "POST", f"verify/{way}", token, {"verificationCode": code}))
+            token = emulator.track(whose, "enrol")["token"]
+            path, body = last_of(emulator, way, token)
+            calls.append(partial(emulator.client, "POST", path, token, body))
         at_once(*calls)
         assert len(pair[0].server("GET", f"users/{whose}/authenticators").json()) == 1
 
