@@ -24,7 +24,7 @@ help: ## Show this menu
 demo: $(VENV)/.demo ## Serve the example bank (PORT=8000) with the emulator (EMULATOR_PORT=9000)
 	@exec $(BIN)/python -m example_project.demo --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
-test: $(VENV)/.test ## Run the whole suite, browser included (DATABASE_URL= and CACHE_URL= choose where; EVERY=pairs, EVERY=1: more of what is large)
+test: $(VENV)/.test ## Run the suite, browser included (EVERY=pairs: what is long too, EVERY=1: everything; DATABASE_URL= and CACHE_URL= choose where)
 	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.check ## Lint, types, docs, migrations, wheel and sdist

@@ -17,6 +17,7 @@ from django.contrib.auth.signals import user_login_failed
 from django.core.cache import cache
 from django.test import AsyncClient, Client
 from django.urls import reverse
+from xdist.scheduler import LoadFileScheduling
 
 from django_authsignal.client import _breaker
 from django_authsignal.models import Challenge
@@ -50,6 +51,29 @@ LONG = (
 )
 
 
+# Files that share servers and a browser: each worker that takes one of them starts these anew.
+TOGETHER = (
+    ("tests/e2e/test_stepping_up", "tests/e2e/test_pages", "tests/e2e/test_keyboard", "tests/e2e/test_sending"),
+    ("tests/e2e/",),
+    ("tests/matrix/test_module", "tests/matrix/test_wsgi"),
+    ("tests/matrix/",),
+    ("tests/sdks/",),
+)
+
+
+class ByServers(LoadFileScheduling):
+    """One worker for each file, and for the files of one group of TOGETHER."""
+
+    def _split_scope(self, nodeid):
+        groups = (str(place) for place, group in enumerate(TOGETHER) if nodeid.startswith(group))
+        return next(groups, super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)  # where pytest-xdist is switched off, nobody asks
+def pytest_xdist_make_scheduler(config, log):
+    return ByServers(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection(session):
     """
     Lets each worker import the tests from another place on.
@@ -69,8 +93,10 @@ def pytest_collection(session):
 
 def pytest_report_header():
     """Says how much of the large tables is walked."""
-    taken = "everything" if pairs.EVERY else "every pair of large tables" if pairs.PAIRS else "a part of what is large"
-    return f"run: {taken} (EVERY=pairs: every pair; EVERY=1: everything)"
+    taken = (
+        "everything" if pairs.EVERY else "every pair, and what is long" if pairs.PAIRS else "every value, nothing long"
+    )
+    return f"run: {taken} (EVERY=pairs: every pair, and what is long; EVERY=1: everything)"
 
 
 def pytest_collection_modifyitems(config, items):

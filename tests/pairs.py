@@ -1,7 +1,7 @@
-"""What a short run takes: of the large tables every pair of values, of those marked `slow` every value, of a file
-marked `sample(n)` one test in 2n, and of what is marked `long` nothing.
+"""What a short run takes: of the large tables, and of those marked `slow`, every value; of a file marked `sample(n)`
+one test in n; and of what is marked `long` nothing.
 
-With EVERY=pairs it is every pair of each table, one test in n, and what is long; with EVERY=1 everything.
+With EVERY=pairs it is every pair of values and what is long too; with EVERY=1 everything.
 """
 
 import os
@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 from zlib import crc32
 
-SMALL = 24  # a table of no more rows is walked whole
+SMALL = 24  # a table of no more rows is walked whole, unless it is slow and the run short
 EVERY = os.environ.get("EVERY") == "1"
 PAIRS = EVERY or os.environ.get("EVERY") == "pairs"
 
@@ -43,9 +43,8 @@ def left_out(items: list[Any]) -> list[Any]:
             tables[marker.args[0] if marker else item.nodeid.partition("[")[0], slow].append(item)
     found = [] if PAIRS else [item for item in items if item.get_closest_marker("long")]
     for (_, slow), table in tables.items():
-        size = 1 if slow and not PAIRS else 2
-        if len(table) > SMALL or size == 1:
-            kept = {id(table[index]) for index in chosen([_row(item) for item in table], size)}
+        if len(table) > SMALL or (slow and not PAIRS):
+            kept = {id(table[index]) for index in chosen([_row(item) for item in table], size=2 if PAIRS else 1)}
             found += [item for item in table if id(item) not in kept]
     return found + _not_sampled(items)
 
@@ -56,7 +55,7 @@ def _not_sampled(items: Iterable[Any]) -> list[Any]:
     for item in items:
         marker, file = item.get_closest_marker("sample"), item.nodeid.partition("::")[0]
         if marker:
-            found += [item] if turns[file] % (marker.args[0] if PAIRS else 2 * marker.args[0]) else []
+            found += [item] if turns[file] % marker.args[0] else []
             turns[file] += 1
     return found
 

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
+@pytest.mark.long
 def test_django_allauth():
     arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--ds=tests.allauth_project.settings"]
     folder = str(HERE.parent / "allauth_project")

@@ -10,10 +10,10 @@ import pytest
 from tests.doors import table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-OTHER_USERS = [pytest.param(f"settings_{name}", marks=pytest.mark.long) for name in table.USER_MODELS]
 
 
-@pytest.mark.parametrize("module", ["settings", *OTHER_USERS])
+@pytest.mark.long
+@pytest.mark.parametrize("module", ["settings", *(f"settings_{name}" for name in table.USER_MODELS)])
 def test_every_cell_in_every_environment(module):
     without = [word for name in ("cacheprovider", "xdist", "schemathesis") for word in ("-p", f"no:{name}")]
     arguments = ["-q", *without, f"--ds=tests.doors.{module}"]

@@ -32,6 +32,7 @@ def staff(person: People, shell: Shell) -> Person:
     return new
 
 
+@pytest.mark.long
 def test_a_balance_is_put_right_after_a_proof_that_its_history_names(staff: Person) -> None:
     here = f"/admin/bank/account/{staff.account}/"  # type: ignore[attr-defined] # of this test alone
     staff.open(f"{here}change/")

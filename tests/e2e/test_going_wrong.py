@@ -78,6 +78,7 @@ def test_a_callback_opened_in_another_browser_gives_nothing_and_stays_good_at_ho
     ada.at_the_bank("/account/withdraw/")
 
 
+@pytest.mark.long
 def test_a_sign_in_proved_by_somebody_else_does_not_sign_in_who_opens_their_link(ada: Person, person: People) -> None:
     ada.sign_out()
     caught: list[str] = []
@@ -111,6 +112,7 @@ def test_a_forged_token_proves_nothing_and_the_right_one_still_does(ada: Person)
     ada.at_the_bank("/account/withdraw/")
 
 
+@pytest.mark.long
 def test_back_from_the_proof_leads_to_where_the_person_came_from(ada: Person) -> None:
     ada.click("Withdraw money")
     ada.at_the_proof()
@@ -118,6 +120,7 @@ def test_back_from_the_proof_leads_to_where_the_person_came_from(ada: Person) ->
     ada.at_the_bank("/account/")
 
 
+@pytest.mark.long
 def test_back_from_a_sign_ins_proof_leads_to_the_sign_in_page(ada: Person) -> None:
     ada.sign_out()
     ada.give_password()
@@ -126,6 +129,7 @@ def test_back_from_a_sign_ins_proof_leads_to_the_sign_in_page(ada: Person) -> No
     ada.at_the_bank("/sign-in/")
 
 
+@pytest.mark.long
 def test_back_after_a_step_up_does_not_trap(ada: Person) -> None:
     ada.click("Withdraw money")
     ada.use_passkey()
@@ -164,6 +168,7 @@ def test_a_form_whose_pass_is_gone_waits_and_is_sent_once(ada: Person) -> None:
     assert ada.balance() == "210.00"
 
 
+@pytest.mark.long
 def test_a_sign_in_needs_its_browser_until_the_end(ada: Person) -> None:
     ada.sign_out()
     ada.open("/sign-in/")

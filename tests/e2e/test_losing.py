@@ -34,6 +34,7 @@ def test_a_link_signs_in_after_one_click_and_leaves_no_secret_behind(ada: Person
     elsewhere.at_the_proof()  # a step-up still asks
 
 
+@pytest.mark.long
 def test_a_link_works_without_script(person: People, link: str) -> None:
     elsewhere = person(script=False)
     elsewhere.page.goto(link)
@@ -41,6 +42,7 @@ def test_a_link_works_without_script(person: People, link: str) -> None:
     elsewhere.at_the_bank("/account/")
 
 
+@pytest.mark.long
 def test_the_page_of_a_link_has_no_fault(ada: Person, person: People, link: str) -> None:
     elsewhere = person()
     elsewhere.page.goto(link)

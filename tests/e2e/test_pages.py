@@ -203,29 +203,35 @@ def ground(page: Page) -> int:
     return max(int(part) for part in re.findall(r"\d+", colour)[:3])
 
 
+@pytest.mark.long
 def test_the_tour_has_looked_at_every_page(tour: Tour) -> None:
     assert tuple(tour.seen) == PAGES
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_no_fault_in_the_light_or_in_the_dark(tour: Tour, name: str) -> None:
     assert tour.seen[name].faults == []
 
 
+@pytest.mark.long
 def test_no_page_scrolls_sideways_on_a_phone_or_a_desktop(tour: Tour) -> None:
     assert {name: one.overflows for name, one in tour.seen.items() if one.overflows} == {}
 
 
+@pytest.mark.long
 def test_every_page_is_light_in_the_light_and_dark_in_the_dark(tour: Tour) -> None:
     for name, looked in tour.seen.items():
         assert looked.lightness["dark"] < 60 < 200 < looked.lightness["light"], name
 
 
+@pytest.mark.long
 def test_nothing_moves_for_somebody_who_wants_little_motion(tour: Tour) -> None:
     assert {name: one.moves["reduce"] for name, one in tour.seen.items() if one.moves["reduce"]} == {}
     assert tour.seen["receipt"].moves["no-preference"] > 0  # there is something that could
 
 
+@pytest.mark.long
 def test_the_staffs_menu_fits_on_one_line_of_a_phone(person: People, shell: Callable[[str], str]) -> None:
     staff = person()
     staff.sign_up()

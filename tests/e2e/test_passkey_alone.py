@@ -52,6 +52,7 @@ def test_who_chooses_their_passkey_in_the_field_is_signed_in(autofill: Person, p
     assert autofill.is_signed_in()
 
 
+@pytest.mark.long
 def test_a_sign_in_by_autofill_ends_at_the_page_it_was_asked_for(autofill: Person) -> None:
     autofill.open("/sign-in/?next=/account/%3Fpage%3D1")
     autofill.at_the_bank("/account/?page=1")
@@ -81,6 +82,7 @@ print(*[(row.kind, row.status, row.verification_method) for row in Challenge.obj
     assert shell(lines) == "('step_up', 'proved', 'PASSKEY') ('passwordless', 'proved', 'PASSKEY')"
 
 
+@pytest.mark.long
 def test_the_keyboard_alone_signs_in(ada: Person) -> None:
     ada.sign_out()
     ada.open("/sign-in/")
@@ -98,6 +100,7 @@ def test_somebody_without_a_passkey_is_told_so_and_may_try_again(person: Callabl
     expect(new.page.get_by_role("button", name=BUTTON)).to_be_enabled()
 
 
+@pytest.mark.long
 def test_an_outage_of_authsignal_is_told_when_the_button_was_pressed(ada: Person) -> None:
     ada.sign_out()
     ada.page.route(re.compile("/v1/client/"), lambda route: route.abort())
@@ -122,6 +125,7 @@ def test_a_passkey_that_was_removed_at_authsignal_is_an_unknown_one(ada: Person,
     assert not ada.is_signed_in()
 
 
+@pytest.mark.long
 def test_autofill_that_always_fails_does_not_go_round_for_ever(autofill: Person) -> None:
     asked: list[str] = []
 
@@ -139,6 +143,7 @@ def test_autofill_that_always_fails_does_not_go_round_for_ever(autofill: Person)
     assert len(asked) == 3
 
 
+@pytest.mark.long
 def test_sending_the_password_s_form_ends_the_autofill(person: Callable[..., Person]) -> None:
     new = person()
     new.page.context.add_init_script(ALLOW + WATCH_ABORTS)
@@ -152,6 +157,7 @@ def test_sending_the_password_s_form_ends_the_autofill(person: Callable[..., Per
     wait_until(new, "window.pending === 1")  # the form was not sent after all
 
 
+@pytest.mark.long
 def test_a_page_that_comes_back_offers_the_autofill_again(person: Callable[..., Person]) -> None:
     new = person()
     new.page.context.add_init_script(ALLOW + WATCH_ABORTS)
@@ -163,6 +169,7 @@ def test_a_page_that_comes_back_offers_the_autofill_again(person: Callable[..., 
     wait_until(new, "window.pending === 1 && window.mediation === 'conditional'")
 
 
+@pytest.mark.long
 def test_a_page_left_open_is_prepared_anew_before_its_time_is_over(person: Callable[..., Person]) -> None:
     new = person()
     new.page.context.add_init_script(ALLOW + WATCH_ABORTS)
@@ -181,6 +188,7 @@ def test_without_script_no_button_is_shown_that_would_do_nothing(person: Callabl
     expect(new.page.get_by_role("link", name="Sign in without a password")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_browser_without_passkeys_shows_no_button(person: Callable[..., Person]) -> None:
     new = person()
     new.page.context.add_init_script("delete window.PublicKeyCredential")
@@ -188,6 +196,7 @@ def test_a_browser_without_passkeys_shows_no_button(person: Callable[..., Person
     expect(new.page.get_by_role("button", name=BUTTON)).to_be_hidden()
 
 
+@pytest.mark.long
 def test_a_page_at_an_address_without_passkeys_says_nothing_by_itself(person: Callable[..., Person]) -> None:
     new = person(host="127.0.0.1")
     new.page.context.add_init_script(ALLOW)

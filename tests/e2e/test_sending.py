@@ -27,6 +27,7 @@ def test_a_payment_is_proved_in_the_dialog_and_goes_through_by_itself(ada: Perso
     assert ada.balance() == "225.00"
 
 
+@pytest.mark.long
 def test_the_next_payment_is_proved_anew(ada: Person) -> None:
     fill_in(ada, "1", "Zoë")
     ada.use_passkey_in_dialog()

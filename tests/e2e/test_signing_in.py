@@ -107,6 +107,7 @@ def test_an_unenrolled_user_made_by_django_is_not_signed_in_by_the_password(pers
     assert not new.is_signed_in()
 
 
+@pytest.mark.long
 def test_a_session_that_django_made_opens_no_page_of_the_bank(person: People, shell: Shell) -> None:
     new = person()
     key = shell(made_by_django(new.name) + SESSION.format())
@@ -125,6 +126,7 @@ def test_a_session_that_django_made_opens_no_page_of_the_bank(person: People, sh
     assert shell(f"from example_project.bank.models import Entry; print({taken})") == "0"
 
 
+@pytest.mark.long
 def test_who_has_nothing_that_counts_is_shown_where_to_add_it_but_not_in_a_circle(person: People, shell: Shell) -> None:
     new = person()
     key = shell(made_by_django(new.name) + SESSION.format())
@@ -146,6 +148,7 @@ def test_a_name_and_a_passkey_sign_in_without_a_password(ada: Person) -> None:
     assert ada.is_signed_in()
 
 
+@pytest.mark.long
 def test_leaving_the_passkey_signs_nobody_in(ada: Person) -> None:
     ada.sign_out()
     ada.give_name()
@@ -154,6 +157,7 @@ def test_leaving_the_passkey_signs_nobody_in(ada: Person) -> None:
     assert not ada.is_signed_in()
 
 
+@pytest.mark.long
 def test_without_a_password_unknown_and_unenrolled_names_see_one_same_page(
     person: People, bob: tuple[Person, AuthenticatorApp]
 ) -> None:

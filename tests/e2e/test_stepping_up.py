@@ -26,6 +26,7 @@ def test_a_passkey_steps_up_and_the_receipt_and_balance_say_so(ada: Person) -> N
     assert (before, ada.balance()) == ("250.00", "225.00")
 
 
+@pytest.mark.long
 def test_a_long_purpose_leaves_the_receipts_labels_in_one_piece(ada: Person) -> None:
     ada.click("Withdraw money")
     ada.use_passkey()
@@ -80,6 +81,7 @@ def test_cancel_does_nothing_and_leaves_a_way_on(ada: Person) -> None:
     ada.at_the_bank("/account/withdraw/")
 
 
+@pytest.mark.long
 def test_not_now_leads_away_and_not_back_into_the_proof(ada: Person) -> None:
     ada.click("Withdraw money")
     ada.leave_it()
@@ -114,6 +116,7 @@ def test_two_tabs_with_a_challenge_each_both_arrive(ada: Person, second_tab: Pag
         expect(now.page.locator("input[name=amount]")).to_be_visible()
 
 
+@pytest.mark.long
 def test_two_tabs_that_sign_in_both_arrive_the_later_first(ada: Person, second_tab: Page) -> None:
     ada.sign_out()
     now, tabs = ada, {1: ada, 2: ada.on(second_tab)}
@@ -139,6 +142,7 @@ def test_a_proof_in_one_tab_opens_the_other_when_it_is_reloaded(ada: Person, sec
     other.at_the_bank("/account/withdraw/")
 
 
+@pytest.mark.long
 def test_a_tab_that_left_its_proof_is_led_on_once_another_has_given_it(ada: Person, second_tab: Page) -> None:
     other = ada.on(second_tab)
     other.open("/account/withdraw/?tab=2")
@@ -154,6 +158,7 @@ def test_a_tab_that_left_its_proof_is_led_on_once_another_has_given_it(ada: Pers
     other.at_the_bank("/account/withdraw/?tab=2")
 
 
+@pytest.mark.long
 def test_the_receipt_says_what_was_proved_how_and_in_which_order(ada: Person) -> None:
     ada.click("Withdraw money")
     ada.use_passkey()
@@ -168,6 +173,7 @@ def test_the_receipt_says_what_was_proved_how_and_in_which_order(ada: Person) ->
     expect(ada.page.locator(".statement li").first).to_contain_text("Proved")
 
 
+@pytest.mark.long
 def test_a_review_that_somebody_releases_opens_the_page_that_waits(ada: Person, second_tab: Page) -> None:
     manage = f"{ada.emulator}/v1/management/action-configurations"
     asking = {"actionCode": "withdrawFunds", "defaultUserActionResult": "CHALLENGE"}
@@ -232,6 +238,7 @@ def test_without_javascript_a_password_and_an_authenticator_app_do_it_all(person
     assert new.balance() == "245.00"
 
 
+@pytest.mark.long
 def test_without_javascript_a_proof_can_be_left_and_ways_added_and_removed(person: People) -> None:
     new = person(script=False)
     new.sign_up()

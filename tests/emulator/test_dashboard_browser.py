@@ -14,7 +14,7 @@ from .conftest import Emulator, start, stop
 from .hosted_browser import AXE, RUN_AXE, press_until
 from .receiver import receiving
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sample(4)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.sample(4)]
 HOSTILE = "a" * 120 + " <script>alert(1)</script>"
 # WCAG 2.2 criterion 2.5.8 leaves out links inside a sentence.
 SMALL = """() => [...document.querySelectorAll('button, summary, a.row-main, .nav a, .pills a, .pager a')].filter(one =>

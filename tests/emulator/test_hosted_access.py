@@ -16,7 +16,7 @@ from .conftest import Emulator, enrol_passkey
 from .hosted_browser import AXE, RUN_AXE, App, add_passkey_device, press_until
 from .phone import phone_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sample(4)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.sample(4)]
 # What is too small to be pressed, WCAG 2.2 criterion 2.5.8.
 SMALL = """() => [...document.querySelectorAll('button, a, summary')].filter(one => one.checkVisibility()).filter(one =>
 { const box = one.getBoundingClientRect(); return Math.min(box.width, box.height) < 24 }).map(one => one.outerHTML)"""

@@ -17,7 +17,7 @@ from .conftest import App as AuthenticatorApp
 from .conftest import Emulator, enrol_passkey
 from .hosted_browser import Visitor, add_passkey_device
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sample(4)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.sample(4)]
 ADD = "add:authenticators"
 SHOWN_ONCE = "Your recovery codes were shown once"
 

@@ -14,7 +14,7 @@ from .conftest import App as AuthenticatorApp
 from .conftest import Emulator
 from .hosted_browser import App
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sample(2)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.sample(2)]
 LISTEN = "window.heard = []; addEventListener('message', e => window.heard.push([e.origin, e.data]))"
 FRAME = """url => { const frame = document.createElement('iframe'); frame.src = url; frame.name = 'authsignal';
 document.body.append(frame) }"""

@@ -17,7 +17,7 @@ from .conftest import App as AuthenticatorApp
 from .conftest import Emulator, enrol_passkey, start, stop
 from .hosted_browser import App, Visitor, add_passkey_device, visitor
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sample(4)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.sample(4)]
 MANAGE = "add:authenticators update:authenticators remove:authenticators"
 
 

@@ -16,7 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode, checks
 
-from tests.pairs import EVERY, PAIRS
+from tests.pairs import EVERY
 
 from .conftest import ROOT, Emulator, start, stop
 
@@ -29,7 +29,7 @@ CHECKS = [
 # These make the emulator call addresses, or fail on purpose.
 NOT_FUZZED = {"POST /management/webhooks", "PATCH /management/webhooks/{webhook}", "PUT /management/faults"}
 # For each operation.
-POSITIVE, NEGATIVE = (8, 4) if EVERY else (3, 2) if PAIRS else (2, 1)
+POSITIVE, NEGATIVE = (8, 4) if EVERY else (3, 2)
 EXAMPLES = {GenerationMode.POSITIVE: POSITIVE, GenerationMode.NEGATIVE: NEGATIVE}
 
 
@@ -75,6 +75,7 @@ def test_every_operation_has_a_summary_an_id_and_the_shape_of_errors(document: A
     assert document["components"]["schemas"]["Error"]["required"] == ["error", "errorCode", "errorDescription"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", EXAMPLES, ids=lambda mode: mode.value)
 def test_whatever_is_sent_the_answer_is_as_described(fuzzed: Emulator, document: Any, mode: GenerationMode) -> None:
     token = fuzzed.track("fuzzed", fuzzed.configure("CHALLENGE"), scope="add:authenticators")["token"]

@@ -16,7 +16,7 @@ from .conftest import Emulator
 from .hosted_browser import App, Visitor, visitor
 from .phone import challenged
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sample(4)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.sample(4)]
 KINDS = {"push": "Push message", "qr-code": "QR code", "in-app": "App on a phone"}
 LINK = "Open the emulated phone (in a new tab)"
 

@@ -125,6 +125,7 @@ def test_the_default_outcome_is_an_option(tmp_path: Path) -> None:
     assert state == "BLOCK"
 
 
+@pytest.mark.long
 def test_a_body_that_never_arrives_is_not_waited_for(tmp_path: Path) -> None:
     emulator = start(tmp_path, clock=False)
     port = int(emulator.url.rsplit(":", 1)[1])

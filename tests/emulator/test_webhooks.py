@@ -379,6 +379,7 @@ def test_a_deleted_webhook_gets_nothing_more(emulator: Emulator, receiver: Recei
 # Several processes, and the end of one.
 
 
+@pytest.mark.long
 def test_two_emulators_on_one_database_send_each_attempt_once(tmp_path: Path, receiver: Receiver) -> None:
     database = f"sqlite:///{tmp_path}/shared.sqlite3"
     both = [start(tmp_path, "--database", database) for _ in range(2)]
@@ -399,6 +400,7 @@ def test_two_emulators_on_one_database_send_each_attempt_once(tmp_path: Path, re
     assert sorted(sent) == sorted(users * 2)
 
 
+@pytest.mark.long
 def test_what_a_killed_process_was_sending_is_sent_by_the_next(tmp_path: Path, receiver: Receiver) -> None:
     first = start(tmp_path)
     first.post("management/webhooks", {"url": receiver.url, "types": ["authenticator.created"]})
@@ -757,6 +759,7 @@ def test_a_batch_is_signed_and_our_client_reads_its_records(
     assert [one.data["userId"] for one in event.records] == [user]
 
 
+@pytest.mark.long
 def test_a_batch_holds_at_most_five_hundred_records(emulator: Emulator, receiver: Receiver, hook: Any) -> None:
     hook("action.log_created")
     prefix = uuid.uuid4().hex

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -22,6 +24,7 @@ def _manage(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_the_banks_own_tests_pass(tmp_path: Path) -> None:
     ran = _manage(tmp_path, "test", "example_project.bank", "--noinput")
     assert ran.returncode == 0, ran.stderr

@@ -155,6 +155,7 @@ def test_a_signal_ends_both_and_leaves_no_process(demo: Demo, name: str) -> None
     assert "Traceback" not in demo.text
 
 
+@pytest.mark.long
 def test_a_killed_runner_leaves_no_orphan(demo: Demo) -> None:
     children = demo.children()
     assert len(children) == 2
@@ -162,6 +163,7 @@ def test_a_killed_runner_leaves_no_orphan(demo: Demo) -> None:
     _until(lambda: not any(_alive(child) for child in children))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_dead_child_ends_the_other_and_says_so(demo: Demo, which: int) -> None:
     children = demo.children()

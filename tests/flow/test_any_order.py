@@ -167,6 +167,7 @@ FIVE = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("way_in", "function", "orders"),
     [

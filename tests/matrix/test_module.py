@@ -48,6 +48,7 @@ def test_escape_leaves_it_gives_the_focus_back_and_does_nothing(visit: Visit, up
     assert visitor.site.arrived(visitor.mark) == []
 
 
+@pytest.mark.long
 def test_escape_leaves_the_dialog_of_a_waiting_form_for_the_link_that_opens_it_again(
     visit: Visit, upload: Upload
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_double_click_sends_one_form_and_asks_once(visit: Visit, upload: Uploa
     assert len(visitor.site.arrived(visitor.mark)) == 1
 
 
+@pytest.mark.long
 def test_a_double_click_on_the_waiting_page_sends_once(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "form", upload)
@@ -106,6 +108,7 @@ def test_going_offline_keeps_the_proof_until_there_is_a_network(visit: Visit, up
     expect(page.locator("#arrived")).to_be_visible()
 
 
+@pytest.mark.long
 def test_an_offline_marked_form_stays_on_its_page(visit: Visit) -> None:
     visitor = visit("gunicorn")
     visitor.open("/page/")
@@ -120,6 +123,7 @@ def test_an_offline_marked_form_stays_on_its_page(visit: Visit) -> None:
     assert "nothing is lost" in said[0]
 
 
+@pytest.mark.long
 def test_a_frame_the_sites_own_policy_blocks_leaves_the_way_through_a_tab(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = visitor.page
@@ -165,6 +169,7 @@ def test_another_user_signed_in_meanwhile_sends_nothing(visit: Visit, upload: Up
     assert visitor.site.arrived(visitor.mark) == []
 
 
+@pytest.mark.long
 def test_a_page_out_of_the_back_forward_cache_sees_a_proof_made_meanwhile(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "form", upload)
@@ -199,6 +204,7 @@ STOPS = {
 }
 
 
+@pytest.mark.long
 def test_axe_finds_no_fault_in_the_pages_that_stop_a_form(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "bound", upload)
@@ -219,6 +225,7 @@ def test_axe_finds_no_fault_in_the_pages_that_stop_a_form(visit: Visit, upload: 
     assert faults == []
 
 
+@pytest.mark.long
 def test_a_blocked_popup_leaves_a_link_to_the_tab(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = visitor.page
@@ -248,6 +255,7 @@ def let_it_expire(visitor: Any) -> None:
         database.execute("update django_authsignal_challenge set expires_at='2020-01-01 00:00:00' where status='open'")
 
 
+@pytest.mark.long
 def test_a_form_whose_challenge_expired_is_sent_to_be_asked_anew(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "form", upload)
@@ -263,6 +271,7 @@ def test_a_form_whose_challenge_expired_is_sent_to_be_asked_anew(visit: Visit, u
     assert len(visitor.site.arrived(visitor.mark)) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operation", ["bound", "markedbound"])
 def test_the_dialog_says_what_is_signed_over_the_page_that_it_covers(
     visit: Visit, upload: Upload, operation: str
@@ -272,6 +281,7 @@ def test_the_dialog_says_what_is_signed_over_the_page_that_it_covers(
     expect(dialog.get_by_role("heading", name="Send 250.00 to Zoë")).to_be_visible()
 
 
+@pytest.mark.long
 def test_back_from_the_proof_to_a_page_that_was_kept_sends_the_form_anew(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = visitor.page
@@ -309,6 +319,7 @@ CALL_THAT_IS_STOPPED = """async (url) => {
 }"""
 
 
+@pytest.mark.long
 def test_a_call_that_its_page_aborts_takes_its_dialog_with_it(visit: Visit) -> None:
     visitor = visit("gunicorn")
     visitor.open("/page/")
@@ -320,6 +331,7 @@ def test_a_call_that_its_page_aborts_takes_its_dialog_with_it(visit: Visit) -> N
     page.wait_for_function("window.ended === 'AbortError'")
 
 
+@pytest.mark.long
 def test_another_sites_answer_to_htmx_opens_no_dialog(visit: Visit) -> None:
     visitor = visit("gunicorn")
     page = visitor.page
@@ -336,6 +348,7 @@ def test_another_sites_answer_to_htmx_opens_no_dialog(visit: Visit) -> None:
     assert page.locator(IN_DIALOG).count() == 0
 
 
+@pytest.mark.long
 def test_it_stands_beside_the_official_sdk_and_each_hears_its_own_page(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = visitor.page

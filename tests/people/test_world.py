@@ -11,6 +11,7 @@ import pytest
 SCENES = Path(__file__).parent / "world" / "scenes.py"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scene", re.findall(r"^def (\w+)\(\):\n    (?!\"\"\")", SCENES.read_text(), re.M))
 def test_in_another_project(scene, tmp_path):
     environment = {**os.environ, "WORLD": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tests.people.world.settings"}

@@ -11,6 +11,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["unfold", "jazzmin"])
 def test_a_themed_admin_is_guarded(theme):
     if not find_spec(theme):
