@@ -19,6 +19,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
@@ -189,6 +190,16 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 def _context(ca_bundle: str) -> ssl.SSLContext:
+    """One for each bundle, read again when that has changed: a hundred certificates take 20 to 40 ms.
+
+    And for each process: the locks of a parent's may have been held when it was forked.
+    """
+    found = os.stat(ca_bundle)
+    return _read_context(ca_bundle, found.st_ino, found.st_mtime_ns, os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _read_context(ca_bundle: str, inode: int, changed_at: int, pid: int) -> ssl.SSLContext:
     context = create_urllib3_context()  # verifies certificate and host name
     if os.path.isdir(ca_bundle):
         context.load_verify_locations(capath=ca_bundle)

@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ from django_authsignal.client import (
     Unreachable,
     UnreadableResponse,
 )
-from django_authsignal.client._transport import call, resolve
+from django_authsignal.client._transport import DeadlineAdapter, call, resolve
 
 from .conftest import SECRET, Certificate, Server, drip, listening, running, silent
 
@@ -361,6 +362,37 @@ def test_a_trusted_certificate_of_another_host_is_refused(
     with running(server), pytest.raises(ConnectionFailed, match="certificate verify failed"):
         Client(SECRET, api_url=https(server)).track("1", "a")
     assert server.seen == []
+
+
+def test_a_bundle_is_read_once_in_each_process(certificate: Certificate) -> None:
+    read = DeadlineAdapter(str(certificate.path))._context
+    assert DeadlineAdapter(str(certificate.path))._context is read
+    assert in_a_fork(lambda: DeadlineAdapter(str(certificate.path))._context is not read)
+
+
+@pytest.mark.parametrize("way", ["written over", "replaced"])
+def test_a_bundle_that_is_exchanged_is_believed_by_the_next_client(
+    way: str,
+    tls_server: Server,
+    certificate: Certificate,
+    foreign_certificate: Certificate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    bundle.write_bytes(foreign_certificate.path.read_bytes())
+    with pytest.raises(ConnectionFailed, match="certificate verify failed"):
+        Client(SECRET, api_url=https(tls_server)).track("1", "a")
+    if way == "replaced":
+        changed_at = bundle.stat().st_mtime_ns
+        (tmp_path / "new.pem").write_bytes(certificate.path.read_bytes())
+        os.utime(tmp_path / "new.pem", ns=(changed_at, changed_at))
+        (tmp_path / "new.pem").replace(bundle)
+    else:
+        bundle.write_bytes(certificate.path.read_bytes())
+    with Client(SECRET, api_url=https(tls_server)) as client:
+        assert client.track("1", "a").state == "ALLOW"
 
 
 def test_a_bundle_that_is_not_there_is_the_callers_mistake_and_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
