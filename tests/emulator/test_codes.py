@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 
-from .conftest import App, Emulator
+from .authenticator import SoftwareAuthenticator
+from .conftest import App, Emulator, enrol_passkey
+from .test_passkeys import OPTIONS
 
 LIMIT = {"isVerified": False, "failureReason": "MAX_ATTEMPTS_EXCEEDED"}
 WRONG = {"isVerified": False, "failureReason": "CODE_INVALID_OR_EXPIRED"}
@@ -212,3 +217,73 @@ def test_confirming_an_address_does_not_lend_it_to_an_unfinished_enrolment(emula
     emulator.call("verify/email-otp", token, {"verificationCode": mailed(emulator, other)})
     enrolled = emulator.server("GET", f"users/{user}/authenticators").json()
     assert [one["email"] for one in enrolled] == [other]
+
+
+# What an action accepts, and what the tenant offers.
+
+
+KINDS = {"totp": "AUTHENTICATOR_APP", "email-otp": "EMAIL_OTP"}
+
+
+def begun(emulator: Emulator, user: str, way: str, token: str) -> Callable[[], str]:
+    """Begins an enrolment; what it returns gives the code."""
+    address = f"{user}@b.example"
+    answer = emulator.call(f"user-authenticators/{way}", token, {"email": address})
+    return App(emulator, answer["secret"]).code if way == "totp" else lambda: mailed(emulator, address)
+
+
+@pytest.mark.parametrize("way", KINDS)
+def test_a_way_that_an_action_does_not_accept_is_not_begun(emulator: Emulator, user: str, way: str) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW", ["PASSKEY"]))["token"]
+    answer = emulator.client("POST", f"user-authenticators/{way}", token, {"email": f"{user}@b.example"})
+    assert answer.json()["errorDescription"] == f"The action does not accept {KINDS[way]}."
+
+
+@pytest.mark.parametrize("way", KINDS)
+def test_a_way_that_was_switched_off_meanwhile_enrols_nobody(emulator: Emulator, user: str, way: str) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    code = begun(emulator, user, way, token)
+    with emulator.having(KINDS[way], isActive=False):
+        answer = emulator.client("POST", f"verify/{way}", token, {"verificationCode": code()})
+    assert answer.json()["errorDescription"] == f"The tenant has switched off {KINDS[way]}."
+    assert verify(emulator, way, token, code())["isVerified"] is True
+
+
+def test_no_code_is_mailed_for_an_action_that_does_not_accept_it(emulator: Emulator, user: str) -> None:
+    enrolled_by_email(emulator, user)
+    token = emulator.track(user, emulator.configure("CHALLENGE", ["SMS"]))["token"]
+    answer = emulator.client("POST", "challenge/email-otp", token, {})
+    assert answer.json()["errorDescription"] == "The action does not accept EMAIL_OTP."
+
+
+@pytest.mark.parametrize("way", KINDS)
+def test_a_proof_names_the_authenticator_that_gave_it(emulator: Emulator, user: str, way: str) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    code = begun(emulator, user, way, token)
+    enrolled = verify(emulator, way, token, code())["userAuthenticator"]["userAuthenticatorId"]
+    emulator.advance(60)
+    token = emulator.track(user, emulator.configure("CHALLENGE"))["token"]
+    if way == "email-otp":
+        emulator.call("challenge/email-otp", token, {})
+    assert verify(emulator, way, token, code())["userAuthenticator"]["userAuthenticatorId"] == enrolled
+
+
+def test_a_code_without_an_action_replaces_no_code_of_anybody_else(emulator: Emulator, user: str) -> None:
+    tokens = {}
+    for one in (f"{user}-a", f"{user}-b"):
+        passkey = SoftwareAuthenticator(origin=emulator.url)
+        enrol_passkey(emulator, emulator.track(one, emulator.configure("ALLOW"))["token"], passkey)
+        options = emulator.anonymous(OPTIONS, {}).json()["options"]
+        proof = emulator.anonymous("verify/passkey", {"authenticationCredential": passkey.get(options)}).json()
+        tokens[one] = proof["accessToken"]
+    codes = {one: begun(emulator, one, "email-otp", token)() for one, token in tokens.items()}
+    assert [verify(emulator, "email-otp", tokens[one], code)["isVerified"] for one, code in codes.items()] == [True] * 2
+
+
+def test_a_page_that_is_opened_again_shows_the_secret_that_it_began_with(emulator: Emulator, user: str) -> None:
+    token = emulator.track(user, emulator.configure("ALLOW"))["token"]
+    url = f"{emulator.url}/challenge/add/authenticator-app/"
+    first, second = (requests.get(url, {"token": token}, timeout=10).text for _ in range(2))
+    shown = re.findall(r'data-copy="([A-Z2-7]+)"', first)
+    assert len(shown) == 1
+    assert re.findall(r'data-copy="([A-Z2-7]+)"', second) == shown
