@@ -317,6 +317,15 @@ def test_a_sign_in_without_a_key_has_one_of_its_own(
     assert emulator.server("GET", f"users/{user}/devices").json() == []  # it named none
 
 
+def test_a_sign_in_that_does_not_accept_passkeys_takes_none(
+    emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
+) -> None:
+    started = emulator.anonymous("challenge", {"action": emulator.configure("CHALLENGE", ["SMS"])}).json()
+    options = emulator.anonymous(OPTIONS, started).json()["options"]
+    answer = emulator.anonymous("verify/passkey", {"authenticationCredential": enrolled.get(options)})
+    assert answer.json()["errorDescription"] == "The action does not accept PASSKEY."
+
+
 def test_a_sign_in_without_an_action_names_its_method(
     emulator: Emulator, user: str, enrolled: SoftwareAuthenticator
 ) -> None:

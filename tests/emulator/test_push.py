@@ -361,6 +361,22 @@ def test_an_approval_of_one_action_is_not_collected_for_another(emulator: Emulat
     assert "accessToken" in poll(emulator, one, approved)
 
 
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_push_that_was_answered_waits_no_longer(emulator: Emulator, user: str, phone: Phone, approved: bool) -> None:
+    action, token = challenged(emulator, user)
+    challenge = ask(emulator, token, action)["challengeId"]
+    assert phone.waiting().json()["challengeId"] == challenge
+    phone.answer(challenge, approved)
+    assert "challengeId" not in phone.waiting().json()
+
+
+def test_no_push_is_sent_for_an_action_that_does_not_accept_it(emulator: Emulator, user: str, phone: Phone) -> None:
+    action = emulator.configure("CHALLENGE", ["SMS"])
+    token = emulator.track(user, action)["token"]
+    answer = emulator.client("POST", "challenge/push", token, {"action": action})
+    assert answer.json()["errorDescription"] == "The action does not accept PUSH."
+
+
 def test_a_push_is_not_answered_by_a_phone_that_scans(emulator: Emulator, user: str, phone: Phone) -> None:
     scanner = phone_of(emulator, user, "qr-code")
     action, token = challenged(emulator, user)
@@ -420,6 +436,14 @@ def test_a_question_about_a_push_token_waits_five_minutes(emulator: Emulator, ph
     assert phone.ask("PATCH", "", json=body).status_code == 200
     emulator.advance(5)
     assert change(phone).json()["lastVerifiedAt"] > phone.look_up().json()["verifiedAt"]
+
+
+def test_what_was_signed_for_one_question_about_a_push_token_answers_no_other(phone: Phone) -> None:
+    first, second = (phone.ask("POST", "/sign", params={"publicKey": phone.public_key}).json() for _ in range(2))
+    assert first["message"] != second["message"]
+    body = {"challengeId": second["challengeId"], "publicKey": phone.public_key}
+    body["signature"] = phone.sign(first["message"])
+    assert phone.ask("PATCH", "", json=body | {"pushToken": "stolen"}).status_code in (400, 401, 403)
 
 
 def test_of_two_questions_about_a_push_token_each_is_good_for_one_answer(emulator: Emulator, phone: Phone) -> None:
