@@ -268,16 +268,24 @@ def test_a_proof_names_the_authenticator_that_gave_it(emulator: Emulator, user: 
     assert verify(emulator, way, token, code())["userAuthenticator"]["userAuthenticatorId"] == enrolled
 
 
+def without_action(emulator: Emulator, user: str) -> str:
+    """The token of a passkey's sign-in that named no action."""
+    passkey = SoftwareAuthenticator(origin=emulator.url)
+    enrol_passkey(emulator, emulator.track(user, emulator.configure("ALLOW"))["token"], passkey)
+    options = emulator.anonymous(OPTIONS, {}).json()["options"]
+    proof = emulator.anonymous("verify/passkey", {"authenticationCredential": passkey.get(options)}).json()
+    return str(proof["accessToken"])
+
+
 def test_a_code_without_an_action_replaces_no_code_of_anybody_else(emulator: Emulator, user: str) -> None:
-    tokens = {}
-    for one in (f"{user}-a", f"{user}-b"):
-        passkey = SoftwareAuthenticator(origin=emulator.url)
-        enrol_passkey(emulator, emulator.track(one, emulator.configure("ALLOW"))["token"], passkey)
-        options = emulator.anonymous(OPTIONS, {}).json()["options"]
-        proof = emulator.anonymous("verify/passkey", {"authenticationCredential": passkey.get(options)}).json()
-        tokens[one] = proof["accessToken"]
+    tokens = {one: without_action(emulator, one) for one in (f"{user}-a", f"{user}-b")}
     codes = {one: begun(emulator, one, "email-otp", token)() for one, token in tokens.items()}
     assert [verify(emulator, "email-otp", tokens[one], code)["isVerified"] for one, code in codes.items()] == [True] * 2
+
+
+def test_an_app_is_set_up_for_an_action_only(emulator: Emulator, user: str) -> None:
+    token = without_action(emulator, user)
+    assert verify(emulator, "totp", token, begun(emulator, user, "totp", token)()) == WRONG
 
 
 def test_a_page_that_is_opened_again_shows_the_secret_that_it_began_with(emulator: Emulator, user: str) -> None:

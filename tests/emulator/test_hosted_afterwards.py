@@ -77,6 +77,16 @@ def test_a_later_reader_of_their_page_sees_none(emulator: Emulator, track: Calla
     assert "http-equiv" not in later  # a reload by mistake must not hurry on
 
 
+def test_a_second_way_that_is_only_begun_leaves_them_shown(
+    emulator: Emulator, user: str, track: Callable[..., Any]
+) -> None:
+    token = track()["token"]
+    url = location(emulator, enrol_by_pages(emulator, token))
+    requests.get(url, timeout=10)
+    emulator.call("user-authenticators/email-otp", token, {"email": f"{user}@b.example"})
+    assert SHOWN_ONCE in requests.get(url, timeout=10).text
+
+
 def test_of_ten_readers_at_once_one_sees_codes_and_they_are_those_that_work(
     emulator: Emulator, user: str, track: Callable[..., Any]
 ) -> None:
