@@ -93,9 +93,7 @@ def pytest_collection(session):
 
 def pytest_report_header():
     """Says how much of the large tables is walked."""
-    taken = (
-        "everything" if pairs.EVERY else "every pair, and what is long" if pairs.PAIRS else "every value, nothing long"
-    )
+    taken = ("every value, nothing long", "every pair, and what is long", "everything")[pairs.PAIRS + pairs.EVERY]
     return f"run: {taken} (EVERY=pairs: every pair, and what is long; EVERY=1: everything)"
 
 
