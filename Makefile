@@ -3,7 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 EMULATOR_PORT ?= 9000
 # Many tests wait for a server or a browser, so more of them run at once than there are cores. PARALLEL= runs one by one.
-PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
+# A worker that dies ends the run: pytest-xdist, which would start another, may then wait for ever.
+PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 STEPS ?= 20000
 MODULE ?= django_authsignal/flow.py
 ROUNDS ?= 20
@@ -24,7 +25,7 @@ help: ## Show this menu
 demo: $(VENV)/.demo ## Serve the example bank (PORT=8000) with the emulator (EMULATOR_PORT=9000)
 	@exec $(BIN)/python -m example_project.demo --port $(PORT) --emulator-port $(EMULATOR_PORT)
 
-test: $(VENV)/.test ## Run the suite, browser included (EVERY=pairs: what is long too, EVERY=1: everything; DATABASE_URL= and CACHE_URL= choose where)
+test: $(VENV)/.test ## Run the suite, browser included (EVERY=pairs: what is long too; EVERY=1: everything; DATABASE_URL= and CACHE_URL= choose where)
 	@CHROMIUM="$$($(BIN)/python tests/find_chromium.py)" $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.check ## Lint, types, docs, migrations, wheel and sdist

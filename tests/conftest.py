@@ -91,10 +91,16 @@ def pytest_collection(session):
             importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
+def pytest_configure():
+    """Takes no misspelt run for a short one."""
+    if pairs.RUN not in pairs.RUNS:
+        raise pytest.UsageError(f"EVERY={pairs.RUN} is no run of the suite. Set pairs, rest or 1, or leave it out.")
+
+
 def pytest_report_header():
     """Says how much of the large tables is walked."""
-    taken = ("every value, nothing long", "every pair, and what is long", "everything")[pairs.PAIRS + pairs.EVERY]
-    return f"run: {taken} (EVERY=pairs: every pair, and what is long; EVERY=1: everything)"
+    others = "; ".join(f"EVERY={name}: {taken}" for name, taken in pairs.RUNS.items() if name not in ("", pairs.RUN))
+    return f"run: {pairs.RUNS[pairs.RUN]} ({others})"
 
 
 def pytest_collection_modifyitems(config, items):

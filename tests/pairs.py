@@ -1,7 +1,8 @@
 """What a short run takes: of the large tables, and of those marked `slow`, every value; of a file marked `sample(n)`
 one test in n; and of what is marked `long` nothing.
 
-With EVERY=pairs it is every pair of values and what is long too; with EVERY=1 everything.
+With EVERY=pairs it is every pair of values and what is long too, with EVERY=rest what a short run leaves of these, with
+EVERY=1 everything.
 """
 
 import os
@@ -12,8 +13,14 @@ from typing import Any
 from zlib import crc32
 
 SMALL = 24  # a table of no more rows is walked whole, unless it is slow and the run short
-EVERY = os.environ.get("EVERY") == "1"
-PAIRS = EVERY or os.environ.get("EVERY") == "pairs"
+RUNS = {
+    "": "every value, nothing long",
+    "pairs": "every pair, and what is long",
+    "rest": "every pair that a short run leaves out, and what is long",
+    "1": "everything",
+}
+RUN = os.environ.get("EVERY", "")
+EVERY = RUN == "1"
 
 
 def chosen(rows: list[list[tuple[str, str]]], size: int = 2) -> list[int]:
@@ -32,19 +39,27 @@ def chosen(rows: list[list[tuple[str, str]]], size: int = 2) -> list[int]:
 
 
 def left_out(items: list[Any]) -> list[Any]:
-    """Tests that this run leaves to a longer one."""
+    """Tests that this run leaves to another one."""
     if EVERY:
         return []
+    if RUN == "rest":
+        short = {id(item) for item in _longer(items, pairs=False)}
+        return [item for item in items if id(item) not in short] + _longer(items, pairs=True)
+    return _longer(items, pairs=RUN == "pairs")
+
+
+def _longer(items: list[Any], *, pairs: bool) -> list[Any]:
+    """Tests that a short run, or one of every pair, leaves to a longer one."""
     tables = defaultdict(list)
     for item in items:
         marker = item.get_closest_marker("table")
         if hasattr(item, "callspec") and not (marker and marker.args[0] is None):
             slow = bool(marker and marker.kwargs.get("slow"))
             tables[marker.args[0] if marker else item.nodeid.partition("[")[0], slow].append(item)
-    found = [] if PAIRS else [item for item in items if item.get_closest_marker("long")]
+    found = [] if pairs else [item for item in items if item.get_closest_marker("long")]
     for (_, slow), table in tables.items():
-        if len(table) > SMALL or (slow and not PAIRS):
-            kept = {id(table[index]) for index in chosen([_row(item) for item in table], size=2 if PAIRS else 1)}
+        if len(table) > SMALL or (slow and not pairs):
+            kept = {id(table[index]) for index in chosen([_row(item) for item in table], size=2 if pairs else 1)}
             found += [item for item in table if id(item) not in kept]
     return found + _not_sampled(items)
 

@@ -70,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server_header=False,
         backlog=settings.ACCEPTS,
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=65,  # longer than most pools keep one: closing it may meet a request that is on its way
         ws="websockets-sansio",  # the other one of that package is deprecated, and says so
         ws_max_size=realtime.MAX_MESSAGE,
     )

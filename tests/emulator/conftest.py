@@ -26,6 +26,7 @@ from .hosted_browser import App as WebApp
 from .hosted_browser import Visitor, chromium_running, visitor
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60  # seconds for an answer, of a machine that has much to do
 
 
 @dataclass
@@ -42,7 +43,9 @@ class Api:
         return f"{self.url}/v1"
 
     def server(self, method: str, path: str, body: Any = None, **kwargs: Any) -> requests.Response:
-        return self.http.request(method, f"{self.api}/{path}", json=body, auth=(self.secret, ""), timeout=15, **kwargs)
+        return self.http.request(
+            method, f"{self.api}/{path}", json=body, auth=(self.secret, ""), timeout=PATIENCE, **kwargs
+        )
 
     def post(self, path: str, body: Any = None) -> Any:
         """The answer of a Server API call that must succeed."""
@@ -53,7 +56,7 @@ class Api:
     def client(self, method: str, path: str, token: str, body: Any = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"}
         url = f"{self.api}/client/{path}"
-        return requests.request(method, url, json=body, headers=headers, timeout=15)
+        return requests.request(method, url, json=body, headers=headers, timeout=PATIENCE)
 
     def call(self, path: str, token: str, body: Any = None) -> Any:
         """The answer of a Client API POST that must succeed."""
@@ -62,7 +65,7 @@ class Api:
         return response.json()
 
     def anonymous(self, path: str, body: Any = None) -> requests.Response:
-        return requests.post(f"{self.api}/client/{path}", json=body, auth=(self.tenant, ""), timeout=15)
+        return requests.post(f"{self.api}/client/{path}", json=body, auth=(self.tenant, ""), timeout=PATIENCE)
 
     def configure(self, outcome: str, methods: list[str] | None = None) -> str:
         """A new action code with this outcome."""

@@ -39,7 +39,7 @@ class Phone:
 
     def ask(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         url = f"{self.emulator.api}/client/user-authenticators/{self.kind}{path}"
-        return requests.request(method, url, auth=(self.emulator.tenant, ""), timeout=15, **kwargs)
+        return requests.request(method, url, auth=(self.emulator.tenant, ""), timeout=60, **kwargs)
 
     def look_up(self) -> requests.Response:
         return self.ask("GET", "", params={"publicKey": self.public_key})

@@ -6,8 +6,11 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -39,6 +42,21 @@ def answered(connection: socket.socket) -> tuple[int, Any]:
     head, _, body = raw.partition(b"\r\n\r\n")
     assert b"content-type: application/json" in head.lower()
     return int(head.split()[1]), json.loads(body)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept(served: Emulator) -> Iterator[tuple[HTTPConnection, float]]:
+    """A connection that had its answer when this module began, and the moment."""
+    with closing(HTTPConnection("127.0.0.1", urlsplit(served.url).port or 0, timeout=20)) as connection:
+        assert status(connection) == 200
+        yield connection, time.monotonic()
+
+
+def status(connection: HTTPConnection) -> int:
+    connection.request("GET", "/openapi.json")
+    with connection.getresponse() as answer:
+        answer.read()
+        return answer.status
 
 
 def memory(emulator: Emulator) -> int:
@@ -204,3 +222,9 @@ def test_hostile_text_comes_back_as_it_was_given(served: Emulator, text: str) ->
     assert answer.status_code == 200
     read = served.server("GET", "users/hostile").json()
     assert (read["displayName"], read["custom"]) == (text, {text: text})
+
+
+def test_a_connection_that_was_not_used_for_six_seconds_is_still_open(kept: tuple[HTTPConnection, float]) -> None:
+    connection, since = kept
+    time.sleep(max(0, since + 6 - time.monotonic()))
+    assert status(connection) == 200
