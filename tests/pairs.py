@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Any
 from zlib import crc32
 
-SMALL = 24  # a table of no more rows is walked whole, unless it is slow and the run short
+SMALL, SMALLER = 24, 6  # a table of no more rows is walked whole; of the fewer in a short run, unless it is slow
 RUNS = {
     "": "every value, nothing long",
     "pairs": "every pair, and what is long",
@@ -50,16 +50,18 @@ def left_out(items: list[Any]) -> list[Any]:
 
 def _longer(items: list[Any], *, pairs: bool) -> list[Any]:
     """Tests that a short run, or one of every pair, leaves to a longer one."""
+    found = [] if pairs else [item for item in items if item.get_closest_marker("long")]
+    left = {id(item) for item in found}
     tables = defaultdict(list)
     for item in items:
         marker = item.get_closest_marker("table")
-        if hasattr(item, "callspec") and not (marker and marker.args[0] is None):
+        if hasattr(item, "callspec") and id(item) not in left and not (marker and marker.args[0] is None):
             slow = bool(marker and marker.kwargs.get("slow"))
             tables[marker.args[0] if marker else item.nodeid.partition("[")[0], slow].append(item)
-    found = [] if pairs else [item for item in items if item.get_closest_marker("long")]
     for (_, slow), table in tables.items():
-        if len(table) > SMALL or (slow and not pairs):
-            kept = {id(table[index]) for index in chosen([_row(item) for item in table], size=2 if pairs else 1)}
+        if len(table) > (SMALL if pairs else SMALLER) or (slow and not pairs):
+            rows = [_row(item, "axes" if pairs else "families") for item in table]
+            kept = {id(table[index]) for index in chosen(rows, size=2 if pairs else 1)}
             found += [item for item in table if id(item) not in kept]
     return found + _not_sampled(items)
 
@@ -75,9 +77,9 @@ def _not_sampled(items: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _row(item: Any) -> list[tuple[str, str]]:
+def _row(item: Any, parts: str) -> list[tuple[str, str]]:
     row = [("file", item.nodeid.partition("::")[0])]
     for name, value in item.callspec.params.items():
-        axes = getattr(value, "axes", None)
-        row += [(key, repr(part)) for key, part in (axes.items() if axes else [(name, value)])]
+        named = getattr(value, parts, None) or getattr(value, "axes", None)
+        row += [(key, repr(part)) for key, part in (named.items() if named else [(name, value)])]
     return row

@@ -234,6 +234,7 @@ print("sound")
 """
 
 
+@pytest.mark.table("one line", slow=True)
 @pytest.mark.parametrize("place", ["first", "last"])
 @pytest.mark.parametrize(
     "config", ["django_authsignal.admin_config.AuthsignalAdminConfig", "tests.admin.own_config.OwnConfig"]

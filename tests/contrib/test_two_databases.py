@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+@pytest.mark.long
 def test_the_doors_ask_and_pass_with_the_ledger_in_a_database_of_its_own():
     cases = "tests/contrib/two_databases_cases.py"
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--ds", "tests.contrib.two_databases"]

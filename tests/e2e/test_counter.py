@@ -49,6 +49,7 @@ def test_a_balance_is_put_right_after_a_proof_that_its_history_names(staff: Pers
     expect(staff.page.get_by_text("PASSKEY").first).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_bulk_action_waits_for_its_proof_and_is_sent_by_one_click(staff: Person, shell: Shell) -> None:
     shell(made_by_django(f"{staff.name}-guest"))
     staff.open(f"/admin/auth/user/?q={staff.name}-guest")

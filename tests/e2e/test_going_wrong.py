@@ -46,6 +46,7 @@ def test_the_token_is_never_left_in_the_address_bar(ada: Person) -> None:
     assert "token=" in seen[0]
 
 
+@pytest.mark.long
 def test_a_replayed_callback_only_leads_on(ada: Person) -> None:
     seen = callbacks_of(ada.page)
     ada.open("/account/withdraw/")
@@ -143,6 +144,7 @@ def test_back_after_a_step_up_does_not_trap(ada: Person) -> None:
     assert ada.is_signed_in()
 
 
+@pytest.mark.long
 def test_going_back_to_a_finished_proof_offers_the_way_on(ada: Person) -> None:
     ada.click("Withdraw money")
     ada.use_passkey()
@@ -154,6 +156,7 @@ def test_going_back_to_a_finished_proof_offers_the_way_on(ada: Person) -> None:
     ada.at_the_bank("/account/withdraw/")
 
 
+@pytest.mark.long
 def test_a_form_whose_pass_is_gone_waits_and_is_sent_once(ada: Person) -> None:
     ada.open("/account/withdraw/")
     ada.use_passkey()

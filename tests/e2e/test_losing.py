@@ -51,6 +51,7 @@ def test_the_page_of_a_link_has_no_fault(ada: Person, person: People, link: str)
     assert (tour.seen["one-time link"].faults, tour.seen["one-time link"].overflows) == ([], [])
 
 
+@pytest.mark.long
 def test_the_help_desk_resets_somebody_behind_a_proof(ada: Person, person: People, shell: Shell) -> None:
     desk = person(width=1280)
     desk.sign_up()

@@ -66,6 +66,7 @@ def test_the_button_signs_in(ada: Person, path: str) -> None:
     ada.at_the_bank("/account/")
 
 
+@pytest.mark.long
 def test_the_proof_is_written_down_and_is_none_for_a_withdrawal(ada: Person, shell: Callable[[str], str]) -> None:
     ada.sign_out()
     ada.open("/sign-in/?next=/account/withdraw/")
@@ -113,6 +114,7 @@ def test_an_outage_of_authsignal_is_told_when_the_button_was_pressed(ada: Person
     ada.complaints.clear()  # the browser's own line about the calls that were cut off
 
 
+@pytest.mark.long
 def test_a_passkey_that_was_removed_at_authsignal_is_an_unknown_one(ada: Person, shell: Callable[[str], str]) -> None:
     ada.sign_out()
     key = shell(f"from django.contrib.auth.models import User; print(User.objects.get(username={ada.name!r}).pk)")

@@ -37,6 +37,7 @@ def test_the_next_payment_is_proved_anew(ada: Person) -> None:
     assert ada.balance() == "249.00"
 
 
+@pytest.mark.long
 def test_an_amount_changed_after_its_proof_is_stopped_and_named(ada: Person) -> None:
     ada.open("/account/send/")
     ada.page.route(

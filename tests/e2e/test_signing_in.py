@@ -174,6 +174,7 @@ def test_without_a_password_unknown_and_unenrolled_names_see_one_same_page(
     assert pages[0] == pages[1] == pages[2]
 
 
+@pytest.mark.long
 def test_the_admin_is_behind_the_proof(person: People, shell: Shell) -> None:
     staff = person(width=1000)
     shell(made_by_django(staff.name, staff=True))

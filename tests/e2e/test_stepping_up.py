@@ -42,6 +42,7 @@ def test_a_long_purpose_leaves_the_receipts_labels_in_one_piece(ada: Person) -> 
     assert set(lines) == {1}
 
 
+@pytest.mark.long
 def test_a_fresh_proof_is_not_asked_for_again(ada: Person) -> None:
     ada.open("/account/withdraw/")
     ada.use_passkey()
@@ -89,6 +90,7 @@ def test_not_now_leads_away_and_not_back_into_the_proof(ada: Person) -> None:
     ada.at_the_bank("/")
 
 
+@pytest.mark.long
 def test_two_tabs_that_share_a_challenge_both_arrive(ada: Person, second_tab: Page) -> None:
     ada.open("/account/withdraw/")
     second_tab.goto(f"{ada.bank}/account/withdraw/")
@@ -102,7 +104,9 @@ def test_two_tabs_that_share_a_challenge_both_arrive(ada: Person, second_tab: Pa
     expect(second_tab.locator("input[name=amount]")).to_be_visible()
 
 
-@pytest.mark.parametrize("order", [(1, 2), (2, 1)], ids=["in order", "the later first"])
+@pytest.mark.parametrize(
+    "order", [pytest.param((1, 2), marks=pytest.mark.long), (2, 1)], ids=["in order", "the later first"]
+)
 def test_two_tabs_with_a_challenge_each_both_arrive(ada: Person, second_tab: Page, order: tuple[int, int]) -> None:
     tabs = {1: ada, 2: ada.on(second_tab)}
     for number, tab in tabs.items():

@@ -104,6 +104,7 @@ def test_headers_without_an_end_are_refused_in_bounded_memory(served: Emulator) 
     assert memory(served) - before < 30_000_000
 
 
+@pytest.mark.long
 def test_connections_are_bounded_by_what_the_system_gives(tmp_path: Path) -> None:
     few = start(tmp_path, clock=False, wrapper=("sh", "-c", 'ulimit -n 300 && exec "$@"', "sh"))
     try:

@@ -42,6 +42,7 @@ def pair(database: str, directory: Path) -> Iterator[tuple[Emulator, Emulator]]:
     assert "Traceback" not in (directory / "stderr").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [KIND])
 def test_processes_that_start_together_make_the_tables_once(kind: str, tmp_path: Path) -> None:
     with new_database(kind, tmp_path) as url, ThreadPoolExecutor(3) as threads:
@@ -68,6 +69,7 @@ def test_two_processes_share_everything(pair: tuple[Emulator, Emulator], user: s
     assert answers == [True, False]  # one step of the app, once
 
 
+@pytest.mark.long
 def test_a_change_of_the_configuration_is_seen_by_the_other_process_within_a_second(
     pair: tuple[Emulator, Emulator], user: str
 ) -> None:
@@ -112,6 +114,7 @@ def ask(one: Emulator, method: str, path: str, body: Any = None) -> Callable[[],
     return lambda: requests.request(method, f"{one.api}/{path}", json=body, auth=(one.secret, ""), timeout=30)
 
 
+@pytest.mark.long
 def test_a_user_may_be_deleted_while_others_write_about_them(pair: tuple[Emulator, Emulator], user: str) -> None:
     first, second = pair
     statuses = set()
@@ -145,6 +148,7 @@ def last_of(emulator: Emulator, way: str, token: str) -> tuple[str, Any]:
     return "verify/email-otp", {"verificationCode": mails[0]["code"]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["totp", "email-otp", "passkey"])
 def test_of_two_first_enrolments_at_once_one_is_made(pair: tuple[Emulator, Emulator], user: str, way: str) -> None:
     for number in range(6):
@@ -220,6 +224,7 @@ def test_nothing_that_was_answered_is_lost_when_the_process_is_killed(
     assert set(answered) <= kept
 
 
+@pytest.mark.long
 @pytest.mark.skipif(KIND != "mariadb", reason="about MariaDB: DATABASE_URL=mysql://… runs it")
 def test_a_mariadb_that_takes_two_ids_for_one_is_refused_with_the_fix(tmp_path: Path) -> None:
     server, name = mariadb(), f"emulator_{uuid.uuid4().hex[:12]}"

@@ -125,6 +125,7 @@ def test_it_ends_when_it_is_switched_off(emulator: Emulator, fault: Any) -> None
     assert ask(emulator).status_code == 200
 
 
+@pytest.mark.long
 def test_another_process_on_the_database_has_it_within_half_a_second(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/shared.sqlite3"
     first, second = (start(tmp_path, "--database", database) for _ in range(2))

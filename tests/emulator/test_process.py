@@ -118,6 +118,7 @@ def test_nothing_that_was_answered_is_lost_when_it_is_killed(tmp_path: Path) -> 
     assert (answer["userId"], answer["idempotencyKey"]) == ("u", "k")
 
 
+@pytest.mark.long
 def test_the_default_outcome_is_an_option(tmp_path: Path) -> None:
     emulator = start(tmp_path, "--default-outcome", "BLOCK", clock=False)
     state = emulator.track("u", "anything")["state"]
@@ -136,6 +137,7 @@ def test_a_body_that_never_arrives_is_not_waited_for(tmp_path: Path) -> None:
     assert b" 408 " in answer.splitlines()[0]
 
 
+@pytest.mark.long
 def test_a_foreign_host_header_is_refused(tmp_path: Path) -> None:
     emulator = start(tmp_path, clock=False)
     answer = requests.get(f"{emulator.url}/v1/users/u", headers={"Host": "evil.example"}, timeout=5)
@@ -143,6 +145,7 @@ def test_a_foreign_host_header_is_refused(tmp_path: Path) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.long
 def test_a_clean_end_leaves_one_database_file(tmp_path: Path) -> None:
     emulator = start(tmp_path, clock=False)
     emulator.track("u", "signIn")

@@ -94,7 +94,7 @@ def test_the_document_names_the_public_url(proxied: Emulator) -> None:
 @pytest.mark.parametrize(
     ("public", "origin", "page"),
     [
-        ("http://localhost:80", "http://localhost", "http://shop.example"),
+        pytest.param("http://localhost:80", "http://localhost", "http://shop.example", marks=pytest.mark.long),
         ("https://auth.example.test:443", "https://auth.example.test", "https://shop.example"),
     ],
 )

@@ -97,6 +97,7 @@ def test_a_token_is_bound_to_its_action_and_its_user(emulator: Emulator, user: s
         assert closed(page) == 1008
 
 
+@pytest.mark.long
 def test_the_answer_may_reach_another_process(emulator: Emulator, user: str, tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/shared.sqlite3"
     first, second = (start(tmp_path, "--database", database) for _ in range(2))
@@ -250,6 +251,7 @@ def test_a_page_of_any_origin_has_what_it_has_by_http(emulator: Emulator) -> Non
         assert ask(page, emulator.configure("ALLOW"))["state"] == "unclaimed"
 
 
+@pytest.mark.long
 def test_an_open_socket_does_not_hold_up_the_end(tmp_path: Path) -> None:
     own = start(tmp_path)
     with socket(own) as page:

@@ -27,7 +27,10 @@ COMMANDS = {
 AUTHORIZATION = "Basic ZW11bGF0b3Jfc2VjcmV0Og=="
 
 
-@pytest.fixture(scope="module", params=COMMANDS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[] if name == "gunicorn" else pytest.mark.long) for name in COMMANDS],
+)
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder: Path = tmp_path_factory.mktemp(request.param)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -119,6 +119,7 @@ def test_what_is_no_import_is_refused(emulator: Emulator, given: Any) -> None:
     assert emulator.server("POST", "users/authenticators", {"authenticators": given}).status_code == 400
 
 
+@pytest.mark.long
 def test_a_thousand_are_imported_and_one_more_is_not(emulator: Emulator, user: str) -> None:
     items = [imported(user) for _ in range(1001)]
     assert emulator.server("POST", "users/authenticators", {"authenticators": items}).status_code == 400

@@ -253,6 +253,7 @@ def test_a_failed_delivery_is_tried_four_times_thirty_seconds_apart_with_one_bod
     assert (row["state"], row["status"], row["attempts"]) == ("failed", 500, 4)
 
 
+@pytest.mark.long
 def test_a_delivery_that_succeeds_at_last_is_not_sent_again(
     emulator: Emulator, receiver: Receiver, hook: Any, user: str
 ) -> None:
@@ -352,6 +353,7 @@ def test_a_hanging_receiver_does_not_hold_up_another(
         assert receiver.requests[0].at - slow.wait("authenticator.created", user)[0].at < 0.8
 
 
+@pytest.mark.long
 def test_a_changed_address_gets_what_is_still_to_be_tried(
     emulator: Emulator, receiver: Receiver, hook: Any, user: str
 ) -> None:
@@ -419,6 +421,7 @@ def test_what_a_killed_process_was_sending_is_sent_by_the_next(tmp_path: Path, r
     stop(second)
 
 
+@pytest.mark.long
 def test_an_event_is_not_lost_when_the_process_is_killed_before_sending(tmp_path: Path) -> None:
     """The receiver comes up only after the restart."""
     first = start(tmp_path)

@@ -144,7 +144,9 @@ def test_the_emulator_asks_for_a_proof_at_the_banks_actions(left_alone: Demo) ->
     assert outcomes == dict.fromkeys(asked, "CHALLENGE")
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    "name", ["SIGINT", *(pytest.param(name, marks=pytest.mark.long) for name in ("SIGTERM", "SIGHUP"))]
+)
 def test_a_signal_ends_both_and_leaves_no_process(demo: Demo, name: str) -> None:
     children = demo.children()
     assert len(children) == 2

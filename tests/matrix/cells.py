@@ -52,8 +52,13 @@ class Cell:
 
     @property
     def axes(self) -> dict[str, object]:
-        """What a short run takes every pair of."""
+        """What a run of every pair takes every pair of."""
         return {"operation": self.operation + self.htmx, "way": self.way, "script": self.script}
+
+    @property
+    def families(self) -> dict[str, object]:
+        """What a short run takes every value of."""
+        return {"kind": self.kind, "way": f"{self.way}, {self.script}"}
 
     @property
     def impossible(self) -> str:

@@ -90,7 +90,7 @@ def test_a_double_click_on_the_waiting_page_sends_once(visit: Visit, upload: Upl
     assert len(visitor.site.arrived(visitor.mark)) == 1
 
 
-@pytest.mark.parametrize("event", ["online", "focus"])
+@pytest.mark.parametrize("event", ["online", pytest.param("focus", marks=pytest.mark.long)])
 def test_going_offline_keeps_the_proof_until_there_is_a_network(visit: Visit, upload: Upload, event: str) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "form", upload)
@@ -146,6 +146,7 @@ def test_a_frame_the_sites_own_policy_blocks_leaves_the_way_through_a_tab(visit:
     expect(page.locator("#arrived")).to_be_visible()
 
 
+@pytest.mark.long
 def test_signing_out_in_another_tab_sends_nothing(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "form", upload)
@@ -185,6 +186,7 @@ def test_a_page_out_of_the_back_forward_cache_sees_a_proof_made_meanwhile(visit:
     expect(page.locator("#arrived")).to_be_visible()
 
 
+@pytest.mark.long
 def test_axe_finds_no_fault_in_the_dialog(visit: Visit, upload: Upload) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
@@ -237,6 +239,7 @@ def test_a_blocked_popup_leaves_a_link_to_the_tab(visit: Visit, upload: Upload) 
     expect(page.locator("#arrived")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_challenge_that_expired_meanwhile_is_told_and_nothing_is_sent(visit: Visit, upload: Upload) -> None:
     visitor = visit("gunicorn")
     page = begin(visitor, "json", upload)
@@ -294,6 +297,7 @@ def test_back_from_the_proof_to_a_page_that_was_kept_sends_the_form_anew(visit: 
         page.locator("#markedbound button").click()
 
 
+@pytest.mark.long
 def test_calls_at_one_time_open_one_dialog_after_the_other_and_one_proof_serves_both(
     visit: Visit, upload: Upload
 ) -> None:

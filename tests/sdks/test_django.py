@@ -79,7 +79,9 @@ def proved(person: Person, **how: Any) -> Any:
     return person.page.evaluate(SIGN_IN, {"how": how, "given": {"next": "/account/"}, "named": True})
 
 
-@pytest.mark.parametrize("how", [{"autofill": True}, {}], ids=["autofill", "dialog"])
+@pytest.mark.parametrize(
+    "how", [pytest.param({"autofill": True}, marks=pytest.mark.long), {}], ids=["autofill", "dialog"]
+)
 def test_the_sdk_proves_what_we_began_and_signs_in(customer: Person, how: dict[str, Any]) -> None:
     given = proved(customer, **how)
     status, answer = customer.page.evaluate(BRING, given)
