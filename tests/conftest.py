@@ -51,14 +51,13 @@ LONG = (
 )
 
 
-# Files that share servers and a browser: each worker that takes one of them starts these anew.
-TOGETHER = (
+# Files that share servers and a browser: each worker that takes one of them starts these anew. Where a run takes much of
+# them, two workers do.
+HALVES = (
     ("tests/e2e/test_stepping_up", "tests/e2e/test_pages", "tests/e2e/test_keyboard", "tests/e2e/test_sending"),
-    ("tests/e2e/",),
     ("tests/matrix/test_module", "tests/matrix/test_wsgi"),
-    ("tests/matrix/",),
-    ("tests/sdks/",),
 )
+TOGETHER = (*(HALVES if pairs.RUN else ()), ("tests/e2e/",), ("tests/matrix/",), ("tests/sdks/",))
 
 
 class ByServers(LoadFileScheduling):

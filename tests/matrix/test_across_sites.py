@@ -17,6 +17,7 @@ ACROSS = [Cell("get", "redirect"), Cell("form", "dialog"), Cell("form", "tab", s
 
 
 @pytest.mark.table("matrix across sites", slow=True)
+@pytest.mark.long
 @pytest.mark.parametrize("samesite", ["Lax", "Strict"])
 @pytest.mark.parametrize("cell", ACROSS, ids=str)
 def test_it_arrives_once_and_the_same_across_sites(
