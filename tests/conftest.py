@@ -51,8 +51,8 @@ LONG = (
 )
 
 
-# Files that share servers and a browser: each worker that takes one of them starts these anew. Where a run takes much of
-# them, two workers do.
+# Files that share servers and a browser: each worker that takes one of them starts these anew. Where a run takes much
+# of them, two workers do.
 HALVES = (
     ("tests/e2e/test_stepping_up", "tests/e2e/test_pages", "tests/e2e/test_keyboard", "tests/e2e/test_sending"),
     ("tests/matrix/test_module", "tests/matrix/test_wsgi"),
