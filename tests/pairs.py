@@ -12,7 +12,8 @@ from itertools import combinations
 from typing import Any
 from zlib import crc32
 
-SMALL, SMALLER = 24, 6  # a table of no more rows is walked whole; of the fewer in a short run, unless it is slow
+# A table of no more rows is walked whole; in a short run one of no more than the second, unless it is slow.
+SMALL, SMALLER = 24, 6
 RUNS = {
     "": "every value, nothing long",
     "pairs": "every pair, and what is long",
