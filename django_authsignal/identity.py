@@ -26,14 +26,21 @@ MAX_LENGTH = 512  # characters of an id: what the ledger keeps, and a shortened 
 
 def digest(purpose: str, *parts: str) -> str:
     """A keyed hash of the parts, told apart by purpose; lengths are hashed too, so that parts cannot be shifted."""
-    message = "".join([f"{len(part)}:{part}" for part in parts])
-    return hmac.digest(_key(settings.SECRET_KEY, purpose), message.encode("utf-8", "surrogatepass"), "sha256").hex()
+    return _hash(settings.SECRET_KEY, purpose, "".join([f"{len(part)}:{part}" for part in parts]))
+
+
+def _hash(secret: str | bytes, purpose: str, message: str) -> str:
+    mac = _keyed(secret, purpose).copy()
+    mac.update(message.encode("utf-8", "surrogatepass"))
+    return mac.hexdigest()
 
 
 @lru_cache(maxsize=64)
-def _key(secret: str | bytes, purpose: str) -> bytes:
-    # As django.utils.crypto.salted_hmac derives its keys; kept, because every guarded request needs two of them.
-    return hashlib.sha256((SALT + purpose).encode() + force_bytes(secret)).digest()
+def _keyed(secret: str | bytes, purpose: str) -> hmac.HMAC:
+    # As django.utils.crypto.salted_hmac derives its keys; kept, because every guarded request needs two of them. Only
+    # ever copied: what was hashed once stays hashed.
+    key = hashlib.sha256((SALT + purpose).encode() + force_bytes(secret)).digest()
+    return hmac.new(key, digestmod="sha256")
 
 
 def same(one: str, other: str) -> bool:
@@ -75,7 +82,7 @@ def opaque_id(user: AbstractBaseUser) -> str:
 
 
 def _opaque(secret: str, pk: Any) -> str:
-    return hmac.digest(_key(secret, "opaque_id"), str(pk).encode("utf-8", "surrogatepass"), "sha256").hex()
+    return _hash(secret, "opaque_id", str(pk))
 
 
 def user_from_id(found: str, *, search: bool = True) -> AbstractBaseUser | None:

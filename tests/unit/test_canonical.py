@@ -1,5 +1,7 @@
 """One value, one spelling: what a person sees alike hashes alike, and nothing else does."""
 
+import hashlib
+import hmac
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -65,3 +67,10 @@ def test_a_decimal_and_its_text_agree(value):
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
 def test_parts_of_a_digest_cannot_be_shifted(one, other):
     assert (digest("x", *one) == digest("x", *other)) == (one == other)
+
+
+def test_a_digest_is_hmac_sha256_under_a_key_of_its_purpose_and_the_same_each_time(settings):
+    key = hashlib.sha256(b"django_authsignal.x" + settings.SECRET_KEY.encode()).digest()
+    expected = hmac.digest(key, b"1:a2:bc", "sha256").hex()
+    assert [digest("x", "a", "bc") for _ in range(3)] == [expected] * 3
+    assert digest("y", "a", "bc") != expected
