@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .conftest import Emulator
+from .conftest import PATIENCE, Emulator
 
 
 def _new_key() -> ec.EllipticCurvePrivateKey:
@@ -39,7 +39,7 @@ class Phone:
 
     def ask(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         url = f"{self.emulator.api}/client/user-authenticators/{self.kind}{path}"
-        return requests.request(method, url, auth=(self.emulator.tenant, ""), timeout=60, **kwargs)
+        return requests.request(method, url, auth=(self.emulator.tenant, ""), timeout=PATIENCE, **kwargs)
 
     def look_up(self) -> requests.Response:
         return self.ask("GET", "", params={"publicKey": self.public_key})

@@ -47,12 +47,13 @@ def answered(connection: socket.socket) -> tuple[int, Any]:
 @pytest.fixture(scope="module", autouse=True)
 def kept(served: Emulator) -> Iterator[tuple[HTTPConnection, float]]:
     """A connection that had its answer when this module began, and the moment."""
-    with closing(HTTPConnection("127.0.0.1", urlsplit(served.url).port or 0, timeout=20)) as connection:
-        assert status(connection) == 200
+    with closing(HTTPConnection("127.0.0.1", urlsplit(served.url).port, timeout=20)) as connection:
+        assert asked(connection) == 200
         yield connection, time.monotonic()
 
 
-def status(connection: HTTPConnection) -> int:
+def asked(connection: HTTPConnection) -> int:
+    """The status of a request on it."""
     connection.request("GET", "/openapi.json")
     with connection.getresponse() as answer:
         answer.read()
@@ -228,4 +229,4 @@ def test_hostile_text_comes_back_as_it_was_given(served: Emulator, text: str) ->
 def test_a_connection_that_was_not_used_for_six_seconds_is_still_open(kept: tuple[HTTPConnection, float]) -> None:
     connection, since = kept
     time.sleep(max(0, since + 6 - time.monotonic()))
-    assert status(connection) == 200
+    assert asked(connection) == 200

@@ -224,7 +224,6 @@ def test_nothing_that_was_answered_is_lost_when_the_process_is_killed(
     assert set(answered) <= kept
 
 
-@pytest.mark.long
 @pytest.mark.skipif(KIND != "mariadb", reason="about MariaDB: DATABASE_URL=mysql://… runs it")
 def test_a_mariadb_that_takes_two_ids_for_one_is_refused_with_the_fix(tmp_path: Path) -> None:
     server, name = mariadb(), f"emulator_{uuid.uuid4().hex[:12]}"

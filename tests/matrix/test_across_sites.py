@@ -16,7 +16,6 @@ pytestmark = pytest.mark.e2e
 ACROSS = [Cell("get", "redirect"), Cell("form", "dialog"), Cell("form", "tab", script=False), Cell("json", "dialog")]
 
 
-@pytest.mark.table("matrix across sites", slow=True)
 @pytest.mark.long
 @pytest.mark.parametrize("samesite", ["Lax", "Strict"])
 @pytest.mark.parametrize("cell", ACROSS, ids=str)

@@ -52,7 +52,6 @@ def taken(monkeypatch):
 
     def take(run):
         monkeypatch.setattr(runs, "RUN", run)
-        monkeypatch.setattr(runs, "EVERY", run == "1")
         left = {id(item) for item in runs.left_out(items)}
         return {item.nodeid for item in items if id(item) not in left}
 
