@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from .client import ConfigurationError
-from .conf import get_settings, origin_fault
+from .conf import get_settings, origin_fault, settings_for
 
 MAX_LENGTH = 2048  # characters of a return address
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -36,7 +36,7 @@ def public_origin(request: HttpRequest) -> str:
 
 def is_https(request: HttpRequest) -> bool:
     """True when people reach this site by https."""
-    if get_settings().PUBLIC_BASE_URL is None:
+    if settings_for(request).PUBLIC_BASE_URL is None:
         return request.is_secure()
     return public_origin(request).startswith("https://")
 

@@ -7,6 +7,7 @@ from django.apps import AppConfig, apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.checks import Tags, register
+from django.core.signals import setting_changed
 from django.db.models.signals import post_delete, post_save
 
 
@@ -33,6 +34,7 @@ class AuthsignalConfig(AppConfig):
         register(checks.check_people, Tags.security)
         register(checks.check_deadline, Tags.security)
         register(checks.check_deployment, Tags.security, deploy=True)
+        setting_changed.connect(receivers.setting_changed, dispatch_uid="authsignal.setting_changed")
         user_logged_in.connect(receivers.logged_in, dispatch_uid="authsignal.logged_in")
         user_logged_out.connect(receivers.logged_out, dispatch_uid="authsignal.logged_out")
         for model in filter(_is_user, apps.get_models(include_swapped=True)):

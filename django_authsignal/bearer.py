@@ -15,7 +15,7 @@ from .conf import get_settings
 from .ledger import scope_of
 from .models import Challenge, Channel, Status
 from .policy import Policy
-from .session import MAX_OPEN, Pass
+from .session import MAX_OPEN, Pass, milliseconds
 
 MAX_READ = 16  # rows of one credential and action that may still count
 
@@ -45,9 +45,7 @@ def as_pass(row: Challenge) -> Pass:
         id=str(row.pk),
         action=row.action,
         user=row.user_pk,
-        user_state=row.fingerprint,
-        browser=row.credential,
-        at=since.timestamp(),
+        at=milliseconds(since),
         # A sign-in's proof lasts as long as the session; without one, as any other proof.
         max_age=get_settings().MAX_AGE if row.max_age is None else row.max_age,
         scope=row.scope,
@@ -56,6 +54,7 @@ def as_pass(row: Challenge) -> Pass:
         one_request=row.single_use or released,
         degraded=released and not row.state,  # nobody answered
         bind=tuple(row.bound),
+        seal=row.credential + row.fingerprint,
     )
 
 

@@ -41,9 +41,16 @@ def _hash(value: str) -> str:
     return digest("browser", value) if value else ""
 
 
+def value(request: HttpRequest) -> str:
+    """This browser's binding cookie itself, to be hashed and never kept; "" when it has none."""
+    name = getattr(request, "_authsignal_cookie", None) or cookie_name(request)
+    found: str = request.COOKIES.get(name, "")
+    return found if _VALUE.fullmatch(found) else getattr(request, "_authsignal_browser", "")
+
+
 def current(request: HttpRequest) -> str:
-    """The HMAC of this browser's binding cookie, as the ledger and passes hold it; "" when it has none."""
-    return _hash(_value(request, cookie_name(request)) or getattr(request, "_authsignal_browser", ""))
+    """The HMAC of this browser's binding cookie, as the ledger holds it; "" when it has none."""
+    return _hash(value(request))
 
 
 def is_known(request: HttpRequest) -> bool:
@@ -53,9 +60,14 @@ def is_known(request: HttpRequest) -> bool:
 
 def ensure(request: HttpRequest) -> str:
     """The same, making a cookie (sent by `apply`) when this browser has none yet."""
-    if not current(request):
+    return _hash(ensure_value(request))
+
+
+def ensure_value(request: HttpRequest) -> str:
+    """The cookie itself, made when this browser has none yet; to be hashed and never kept."""
+    if not value(request):
         request._authsignal_browser = secrets.token_hex(16)  # type: ignore[attr-defined] # ours, kept on the request
-    return current(request)
+    return value(request)
 
 
 def began(request: HttpRequest, challenge_id: uuid.UUID, browser: str) -> bool:

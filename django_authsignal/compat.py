@@ -20,11 +20,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import classonlymethod
 
-from .conf import get_settings
+from .conf import Settings
 from .decorators import marked
-from .enforcement import Requirement, policy_of
+from .enforcement import Requirement
 from .mixins import stands_before_view
-from .policy import Policy
+from .policy import Policy, policy_in
 
 __all__ = ["OTPRequiredMixin", "SudoMixin", "otp_required", "sudo_required"]
 
@@ -38,9 +38,9 @@ class NamedInSettings(Requirement):
     setting: str = ""
     if_configured: bool = False
 
-    def policy(self) -> Policy:
+    def policy_in(self, settings: Settings) -> Policy:
         """The action's policy; with `if_configured` one that lets users through who have nothing to prove it with."""
-        policy = policy_of(getattr(get_settings(), self.setting) or None)
+        policy = policy_in(settings, getattr(settings, self.setting) or settings.SIGN_IN_ACTION)
         if not self.if_configured:
             return policy
         # Not as a sign-in: what is let through is this request. A session that was, would open the other views too.

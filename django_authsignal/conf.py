@@ -173,6 +173,15 @@ def get_settings() -> Settings:
     return built
 
 
+def settings_for(request: HttpRequest) -> Settings:
+    """The settings in force when this request first asked for them: every guarded request asks twice."""
+    found: Settings | None = vars(request).get("_authsignal_settings")
+    if found is None:
+        found = get_settings()
+        request._authsignal_settings = found  # type: ignore[attr-defined] # ours, kept on the request
+    return found
+
+
 _last: tuple[Any, bool, Settings] | None = None
 
 

@@ -101,25 +101,27 @@ def marked(view: Guarded, requirement: Requirement) -> Guarded:
     @wraps(view)
     async def aguarded(request: Any, *args: Any, **kwargs: Any) -> Any:
         actual = _request(request, args)
-        if not enforcement.gate(actual).answered(requirement):
+        own = enforcement.gate(actual)
+        if requirement not in own.answered:
             answer = await steps.arun(enforcement.check(actual, requirement))
             if answer is not None:
                 return answer
         found = call(request, *args, **kwargs)
         while isawaitable(found):  # twice where a sync decorator, run in a thread, hands on what an async view gave
             found = await found
-        return _private(actual, found)
+        return _kept_private(own, found)
 
     @wraps(view)
     def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
-        actual = _request(request, args)
-        if not enforcement.gate(actual).answered(requirement):
+        actual = request if isinstance(request, HttpRequest) else _request(request, args)
+        own = enforcement.gate(actual)
+        if requirement not in own.answered:
             if _in_event_loop():  # called by an async view, as `dispatch` is: it awaits what this returns
                 return aguarded(request, *args, **kwargs)
             answer = steps.run(enforcement.check(actual, requirement))
             if answer is not None:
                 return answer
-        return _private(actual, view(request, *args, **kwargs))
+        return _kept_private(own, view(request, *args, **kwargs))
 
     call: Callable[..., Any] = view
     made: Any = aguarded if iscoroutinefunction(view) or _dispatches_async(view) else guarded
@@ -141,10 +143,10 @@ def _with_twins(view: Any, requirement: Requirement) -> Requirement:
     return replace(requirement, methods=methods | twins) if methods & twins else requirement
 
 
-def _private(request: HttpRequest, response: Any) -> Any:
+def _kept_private(own: enforcement.RequestGate, response: Any) -> Any:
     """What a pass let through, kept out of every cache: one between this and the middleware would give it to others."""
-    if isinstance(response, HttpResponseBase):
-        enforcement.keep_private(request, response)
+    if own.private and isinstance(response, HttpResponseBase):
+        enforcement.keep_private(response)
     return response
 
 

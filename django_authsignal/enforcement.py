@@ -4,13 +4,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
+from django.utils.functional import LazyObject
 
 from . import (
     addresses,
@@ -30,11 +32,11 @@ from . import (
 from .binding import NOTHING, SAFE_METHODS, Bound, UnreadableFields
 from .binding import read as read_bound
 from .client import ConfigurationError
-from .conf import get_settings
+from .conf import Settings, get_settings, settings_for
 from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Question, Verdict
 from .identity import get_user
 from .models import Challenge, Kind, Status
-from .policy import Bind, Policy, get_policy, label_for
+from .policy import Bind, Policy, get_policy, label_for, policy_in
 from .steps import Steps
 
 EMPTY: Mapping[str, Any] = {}
@@ -55,8 +57,13 @@ class Requirement:
     by: str = "decorator"  # who declares it, for those who list it: decorator, mixin, include, admin, login_required
 
     def policy(self) -> Policy:
-        """The action's policy, narrowed by this requirement."""
-        return policy_of(self.action, max_age=self.max_age, bind=self.bind)
+        """The action's policy, narrowed by this requirement. Raises ConfigurationError when it would be widened."""
+        return _policy(get_settings(), self)
+
+    def policy_in(self, settings: Settings) -> Policy:
+        """The same under these settings; for subclasses to say otherwise. It is asked for once."""
+        action = settings.SIGN_IN_ACTION if self.action is None else self.action
+        return policy_in(settings, action).narrowed(max_age=self.max_age, bind=self.bind)
 
     def applies(self, request: HttpRequest, policy: Policy) -> bool:
         """True when this request's method is asked for; a single-use proof is asked of unsafe methods only."""
@@ -67,6 +74,11 @@ class Requirement:
         if self.methods is not None:
             return method in self.methods
         return method not in SAFE_METHODS or not policy.single_use
+
+
+@lru_cache(maxsize=512)
+def _policy(settings: Settings, requirement: Requirement) -> Policy:
+    return requirement.policy_in(settings)
 
 
 def policy_of(action: str | None, *, max_age: int | None = None, bind: Bind = ()) -> Policy:
@@ -84,7 +96,7 @@ class RequestGate:
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
-        self._answered: list[Requirement] = []
+        self.answered: list[Requirement] = []  # what was asked, and let this request in
         self.to_observe: list[Question] = []  # asked by the middleware, once the view and its transaction are over
         self.private = False  # True when the answer rests on a pass: no cache may give it again
         self.guarded = False  # True when the middleware stands around the view
@@ -198,10 +210,8 @@ class RequestGate:
 
     def _conclude(self, question: Question, decision: Decision) -> None:
         if decision.passed:
-            self._rests_on_a_pass()
-            self.bound = question.bound.values or self.bound
             passed = flow.pass_for(self._request, question.user, question.policy, question.bound)
-            self._name(question.policy.action, passed, decision)
+            self.note(None, question.policy, question.bound, passed, decision)
             if self.stays_open:
                 connections.take_back(self._request, question.policy.action)
             return
@@ -223,29 +233,28 @@ class RequestGate:
             return True
         return enforce == "off"
 
-    def answered(self, requirement: Requirement) -> bool:
-        """True when this requirement was already answered for this request, by the middleware."""
-        return requirement in self._answered
-
     def note(
-        self, requirement: Requirement, policy: Policy, bound: Bound, by: session.Pass | None, decided: Decision | None
+        self,
+        requirement: Requirement | None,
+        policy: Policy,
+        bound: Bound,
+        by: session.Pass | None,
+        decided: Decision | None,
     ) -> None:
-        """Writes that a requirement was answered: by a pass, or by the gate's decision to let the request through."""
-        self._answered.append(requirement)
-        self._rests_on_a_pass()
-        self.bound = bound.values or self.bound
-        self._name(policy.action, by, decided)
+        """Writes that a question was answered: by a pass, or by the gate's decision to let the request through.
 
-    def _rests_on_a_pass(self) -> None:
+        With the requirement that asked it, which is then asked no more; code of the project's own has none.
+        """
+        if requirement is not None:
+            self.answered.append(requirement)
         self.private = True
         # Where a framework asks inside a view, `cache_page` around it would give the answer to whoever comes next.
         self._request._cache_update_cache = False  # type: ignore[attr-defined] # Django's own mark that the page is private
-
-    def _name(self, action: str, by: session.Pass | None, decided: Decision | None) -> None:
+        self.bound = bound.values or self.bound
         if by is not None:
-            self.challenges[action] = by.id
+            self.challenges[policy.action] = by.id
         elif decided is not None and decided.challenge_id:
-            self.challenges[action] = str(decided.challenge_id)
+            self.challenges[policy.action] = str(decided.challenge_id)
 
     def spend_ahead(self) -> None:
         """Spends, before the view and its transaction begin, every one-request pass that was given for this request.
@@ -307,28 +316,26 @@ def gate(request: HttpRequest) -> RequestGate:
     return found
 
 
-def keep_private(request: HttpRequest, response: HttpResponseBase, *, new_cookie: bool = False) -> None:
+def keep_private(response: HttpResponseBase) -> None:
     """Keeps an answer that rests on a pass, or brings a new binding cookie, out of every cache.
 
     Django's cache middleware answers before any view is asked for, and so before its guard; and two browsers must not
     be handed one binding cookie.
     """
-    if not new_cookie and not gate(request).private:
-        return
-    said = response.get("Cache-Control")
+    said = response.headers.get("Cache-Control")
     if said is None:
-        response["Cache-Control"] = "private"  # what patching does, without its parsing
+        response.headers["Cache-Control"] = "private"  # what patching does, without its parsing
     elif said not in ("private", "no-store"):
         patch_cache_control(response, private=True)
 
 
 def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
     """The signed-in user, or None."""
-    user = getattr(channel.introduced(request), "user", None)
-    if user is None or not user.is_authenticated:
-        return None
-    # Django's request.user is a lazy wrapper, and each attribute read through it costs as much as a small call.
-    return cast("AbstractBaseUser", getattr(user, "_wrapped", user))
+    user: AbstractBaseUser | None = getattr(channel.introduced(request), "user", None)
+    if user and isinstance(user, LazyObject):  # to ask whether there is one has the wrapper fetch them
+        # Each attribute read through Django's wrapper costs as much as a call of ours; this one goes past it.
+        user = object.__getattribute__(user, "_wrapped")
+    return user if user and user.is_authenticated else None
 
 
 def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Question:
@@ -412,13 +419,13 @@ def lets_through(request: HttpRequest, requirement: Requirement) -> bool:
 
     False says nothing yet: `check` decides.
     """
-    policy = requirement.policy()
+    policy = _policy(settings_for(request), requirement)
     if policy.single_use or policy.custom is not None:
         return False  # what is bound has to be read
     if requirement.methods is not None and request.method not in requirement.methods:
         return False
     user = signed_in_user(request)
-    passed = flow.pass_for(request, user, policy, NOTHING) if user is not None else None
+    passed = session.find(request, user, policy) if user is not None else None
     if passed is None:
         return False
     gate(request).note(requirement, policy, NOTHING, passed, None)

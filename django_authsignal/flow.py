@@ -121,21 +121,28 @@ def peek(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bo
 
 def pass_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> session.Pass | None:
     """The pass that answers already, if there is one; for a proof of one request, the one that this request spent."""
-    for item in getattr(request, "_authsignal_spent", ()):
-        once = ledger.scope_of(request, policy, bound)
-        if item.action == policy.action and session.fits(request, user, policy, item, bound.scope, once):
-            return item  # type: ignore[no-any-return] # kept on the request, which knows no types
+    spent: list[session.Pass] = getattr(request, "_authsignal_spent", [])
+    for item in spent:
+        if _fits(request, user, policy, item, bound.scope, ledger.scope_of(request, policy, bound)):
+            return item
     return None if policy.single_use else _find(request, user, policy, bound.scope)
 
 
 def _find(
     request: HttpRequest, user: AbstractBaseUser, policy: Policy, scope: str, request_scope: str = ""
 ) -> session.Pass | None:
-    if channel.signs_in_once(request):
-        return None  # only the proof that comes with this very request
+    found = session.find(request, user, policy, scope, request_scope)
+    if found is not None or not channel.may_present(request) or channel.signs_in_once(request):
+        return found  # for a request that signs in there is none: only the proof that comes with it counts
     credential = channel.credential(request)
-    among = bearer.passes(credential, policy.action) if credential else None
-    return session.find(request, user, policy, scope=scope, request_scope=request_scope, among=among)
+    passes = bearer.passes(credential, policy.action) if credential else ()
+    return next((item for item in passes if _fits(request, user, policy, item, scope, request_scope)), None)
+
+
+def _fits(
+    request: HttpRequest, user: AbstractBaseUser, policy: Policy, item: session.Pass, scope: str, request_scope: str
+) -> bool:
+    return session.counts(request, policy, item, scope, request_scope) and session.was_given(request, user, item)
 
 
 def spend(request: HttpRequest, question: Question) -> bool:

@@ -29,6 +29,11 @@ def digest(purpose: str, *parts: str) -> str:
     return _hash(settings.SECRET_KEY, purpose, "".join([f"{len(part)}:{part}" for part in parts]))
 
 
+def hash_of(purpose: str, values: tuple[Any, ...]) -> str:
+    """The same of plain values: texts, numbers, truths, None, and lists of them."""
+    return _hash(settings.SECRET_KEY, purpose, ascii(values))  # one call, where no value can be taken for two
+
+
 def _hash(secret: str | bytes, purpose: str, message: str) -> str:
     mac = _keyed(secret, purpose).copy()
     mac.update(message.encode("utf-8", "surrogatepass"))
@@ -45,7 +50,7 @@ def _keyed(secret: str | bytes, purpose: str) -> hmac.HMAC:
 
 def same(one: str, other: str) -> bool:
     """Compares two digests in constant time; an empty one equals nothing."""
-    return bool(one) and bool(other) and hmac.compare_digest(one.encode(), other.encode())
+    return bool(one and other) and one.isascii() and other.isascii() and hmac.compare_digest(one, other)
 
 
 def authsignal_id(user: AbstractBaseUser) -> str:
@@ -154,23 +159,30 @@ def pseudonym(user_pk: str) -> dict[str, Any]:
 
 def fingerprint(user: AbstractBaseUser) -> str:
     """Changes with the user's password, e-mail and active flag: what was proved for the user of before is void."""
-    # A model without addresses may say so by EMAIL_FIELD = None.
-    field = user.get_email_field_name() if hasattr(user, "get_email_field_name") else None
-    email = getattr(user, field, "") if field else ""
-    return digest("user", str(user.pk), _password(user), str(email or ""), "active" if user.is_active else "inactive")
+    return digest("user", *state(user))
 
 
-def _password(user: AbstractBaseUser) -> str:
-    if _hashes_the_password_alone(user.__class__):  # a lazy user's own class, where type() would give the wrapper
-        return str(user.password)  # or every guarded request would make Django's hash of it anew
-    return user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
+def state(user: AbstractBaseUser) -> tuple[str, str, str, str]:
+    """What a proof depends on of its user. To be hashed, never kept: the hash of their password is in it."""
+    pk_field, email_field, hashes_password_alone = _shape(user.__class__)  # type() would give a lazy user's wrapper
+    if hashes_password_alone:
+        password = user.password  # or every guarded request would make Django's hash of it anew
+    else:
+        password = user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
+    email = getattr(user, email_field, None) or ""
+    return str(getattr(user, pk_field)), str(password), str(email), "active" if user.is_active else "inactive"
 
 
 @lru_cache(maxsize=64)
-def _hashes_the_password_alone(cls: Any) -> bool:
-    """True for a model that has Django's `get_session_auth_hash`; another may put more into it."""
+def _shape(cls: Any) -> tuple[str, str, bool]:
+    """A user model's fields of primary key and e-mail address ("": none); True when the password is all that ends a
+    session: `get_session_auth_hash` is Django's own, where another one may put more into it.
+    """
     names = ("get_session_auth_hash", "_get_session_auth_hash")
-    return all(getattr(cls, name, None) is getattr(AbstractBaseUser, name) for name in names)
+    own = all(getattr(cls, name, None) is getattr(AbstractBaseUser, name) for name in names)
+    # A model without addresses may say so by EMAIL_FIELD = None.
+    email = cls.get_email_field_name() if hasattr(cls, "get_email_field_name") else None
+    return cls._meta.pk.attname if hasattr(cls, "_meta") else "pk", email or "", own
 
 
 def client_ip(request: HttpRequest) -> str | None:

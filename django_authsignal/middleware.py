@@ -83,10 +83,11 @@ class AuthsignalMiddleware(_EitherColour):
         request.authsignal.guarded = True  # type: ignore[attr-defined] # ours, kept on the request
 
     def _send(self, request: HttpRequest, response: Any) -> HttpResponseBase:
-        new_cookie = browser.apply(request, response)
+        own = enforcement.gate(request)
         if response.streaming:
-            enforcement.gate(request).stays_open = True
-        enforcement.keep_private(request, response, new_cookie=new_cookie)
+            own.stays_open = True
+        if browser.apply(request, response) or own.private:
+            enforcement.keep_private(response)
         return response  # type: ignore[no-any-return] # in either colour
 
     def _process_view(

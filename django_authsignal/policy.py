@@ -31,6 +31,7 @@ class Policy:
     review_max_age: int
     label: str
     custom: Callable[[HttpRequest], Mapping[str, Any]] | None
+    tenant: str | Callable[[HttpRequest], str] = ""  # TENANT_ID: where it has to be proved
     sign_in: bool = False
     bind: Bind = ()
 
@@ -74,7 +75,7 @@ def _check_age(policy: Policy, max_age: int) -> None:
 
 def get_policy(action: str) -> Policy:
     """The policy in force for an action. Raises ConfigurationError for a code Authsignal would not take."""
-    return _policy(get_settings(), action)
+    return policy_in(get_settings(), action)
 
 
 def check_action(action: str) -> None:
@@ -84,7 +85,8 @@ def check_action(action: str) -> None:
 
 
 @lru_cache(maxsize=512)
-def _policy(settings: Settings, action: str) -> Policy:
+def policy_in(settings: Settings, action: str) -> Policy:
+    """The policy of an action under these settings. Raises ConfigurationError as `get_policy` does."""
     check_action(action)
     sign_in = action == settings.SIGN_IN_ACTION
     own = settings.ACTIONS.get(action, {})
@@ -107,6 +109,7 @@ def _policy(settings: Settings, action: str) -> Policy:
         review_max_age=int(get("REVIEW_MAX_AGE")),
         label=own.get("LABEL", ""),
         custom=resolve(own.get("CUSTOM")),
+        tenant=settings.TENANT_ID,
         sign_in=sign_in,
     )
 

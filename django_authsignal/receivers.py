@@ -11,6 +11,12 @@ from .models import revoke_open, revoke_proofs
 from .people import following
 
 
+def setting_changed(sender: Any, *, setting: str, **kwargs: Any) -> None:
+    """In tests: what was sealed under another SECRET_KEY is looked at again."""
+    if setting == "SECRET_KEY":
+        session.forget_known()
+
+
 def logged_in(sender: Any, *, request: HttpRequest | None = None, user: AbstractBaseUser, **kwargs: Any) -> None:
     """Writes the sign-in pass that this very request earned; any other login leaves the session without one."""
     request = getattr(request, "_request", request)  # a REST framework's wrapper

@@ -5,11 +5,15 @@ the user, the user's state and the browser; one that does not fit is not a pass.
 """
 
 import re
+import secrets
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY
@@ -19,7 +23,7 @@ from django.http import HttpRequest
 from . import browser, channel
 from .client import ConfigurationError, Hidden
 from .conf import option
-from .identity import fingerprint, same
+from .identity import fingerprint, hash_of, same, state
 from .policy import Policy
 
 KEY = "authsignal"
@@ -31,41 +35,26 @@ SKEW = 60  # seconds that a proof may seem to come from the future
 
 
 class Pass(NamedTuple):
-    """A proof that may still count. `at` is Unix seconds; `max_age` seconds, None: as long as the session."""
+    """A proof that may still count. `at` is Unix milliseconds; `max_age` seconds, None: as long as the session."""
 
     # A tuple, not a frozen dataclass: every guarded request makes one, and this costs a third.
 
     id: str
     action: str
     user: str
-    user_state: str
-    browser: str
-    at: float
+    at: int
     max_age: int | None
     scope: str = ""
     method: str = ""
     tenant: str = ""
     one_request: bool = False
     degraded: bool = False
-    bind: tuple[str, ...] = ()  # names of the fields it is bound to
+    bind: Sequence[str] = ()  # names of the fields it is bound to
+    seal: str = ""  # a keyed hash of all of this, of its browser and of its user's state; last
 
 
-# The types of a pass's fields, in their order.
-_TYPES: tuple[Any, ...] = (
-    str,
-    str,
-    str,
-    str,
-    str,
-    (int, float),
-    (int, type(None)),
-    str,
-    str,
-    str,
-    bool,
-    bool,
-    (list, tuple),
-)
+_values = itemgetter(*Pass._fields)
+_KNOWN_KEY = secrets.token_hex(32)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -94,7 +83,9 @@ def _store(request: HttpRequest) -> dict[str, Any]:
 
 def _part(request: HttpRequest, name: str) -> dict[str, Any]:
     """One part of what is kept here. What an older version or another hand wrote in another form is none."""
-    found = _store(request).get(name)
+    # Not by `_store`: most requests come this way, and each call costs.
+    kept = request.session.get(KEY) if hasattr(request, "session") else None
+    found = kept.get(name) if isinstance(kept, dict) else None
     return found if isinstance(found, dict) else {}
 
 
@@ -139,19 +130,21 @@ def grant(
         id=str(id),
         action=action,
         user=str(user.pk),
-        user_state=fingerprint(user),
-        browser=browser.ensure(request),
-        at=at.timestamp(),
+        at=milliseconds(at),
         max_age=max_age,
         scope=scope,
         method=method,
         tenant=tenant,
         one_request=one_request,
         degraded=degraded,
-        bind=tuple(bind),
+        bind=list(bind),
     )
-    found = [_read(item) for item in _part(request, "passes").values()]
-    kept = [item for item in found if item and not _replaced(item, made)][-(MAX_PASSES - 1) :]
+    # Plain texts, no members of enumerations: the seal is of what a store gives back.
+    made = Pass._make(str.__str__(item) if isinstance(item, str) else item for item in made)
+    made = made._replace(seal=_seal(made, (browser.ensure_value(request), *state(user))))
+    items = [item for item in _part(request, "passes").values() if isinstance(item, dict)]
+    given = [found for item in items if (found := _given(request, user, item))]
+    kept = [item for item in given if not _replaced(item, made)][-(MAX_PASSES - 1) :]
     _write(request, passes={item.id: item._asdict() for item in [*kept, made]})
 
 
@@ -160,30 +153,22 @@ def _replaced(old: Pass, new: Pass) -> bool:
 
 
 def find(
-    request: HttpRequest,
-    user: AbstractBaseUser,
-    policy: Policy,
-    *,
-    scope: str = "",
-    request_scope: str = "",
-    among: Iterable[Pass] | None = None,
+    request: HttpRequest, user: AbstractBaseUser, policy: Policy, scope: str = "", request_scope: str = ""
 ) -> Pass | None:
-    """The pass that lets this user do this action now, in this browser; no network, no query.
+    """The pass of this session that lets this user do this action now, in this browser; no network, no query.
 
-    `scope` is what the policy binds; `request_scope` the one request that an ALLOW or a review may have released;
-    `among`: the passes to look through, where they are not this session's.
+    `scope` is what the policy binds; `request_scope` the one request that an ALLOW or a review may have released.
+    There is none for an API client, whose passes are elsewhere, nor for a request that trades a password for a token.
     """
-    for found in _own(request, policy.action) if among is None else among:
-        if fits(request, user, policy, found, scope, request_scope):
+    if channel.may_present(request) and (channel.signs_in_once(request) or channel.credential(request)):
+        return None
+    for item in _part(request, "passes").values():
+        if not isinstance(item, dict) or item.get("action") != policy.action:
+            continue
+        found = _given(request, user, item)
+        if found is not None and counts(request, policy, found, scope, request_scope):
             return found
     return None
-
-
-def _own(request: HttpRequest, action: str) -> Iterator[Pass]:
-    for item in _part(request, "passes").values():
-        found = _read(item) if isinstance(item, dict) and item.get("action") == action else None
-        if found:
-            yield found
 
 
 def one_request_passes(request: HttpRequest) -> list[Pass]:
@@ -202,59 +187,95 @@ def one_request_passes(request: HttpRequest) -> list[Pass]:
 
 def _read(item: Any) -> Pass | None:
     try:
-        found = Pass(**item)
-    except TypeError:
+        return Pass._make(_values(item))
+    except (KeyError, TypeError):
         return None  # written by another version: no pass
-    if not all(map(isinstance, found, _TYPES)):
+
+
+def _given(request: HttpRequest, user: AbstractBaseUser, item: dict[str, Any]) -> Pass | None:
+    """The pass that was given to this user, as they are now, in this browser, and that this item was written as."""
+    seal, cookie = item.get("seal"), browser.value(request)
+    if not isinstance(seal, str) or not cookie:
         return None
-    # Only a pass for one request is looked up in the ledger by its id.
-    return found if not found.one_request or _is_uuid(found.id) else None
+    theirs = (cookie, *state(user))
+    # By a hash of its own, with a key that this process alone has: what is kept of a cookie and a password says
+    # nothing. One part alone can hold a NUL, the address.
+    known = _known(sha256("\0".join((_KNOWN_KEY, seal, *theirs)).encode("utf-8", "surrogatepass")).digest())
+    found: Pass | None
+    if known and known[0] == item:
+        found = known[1]
+        return found
+    found = _read(item)
+    if found is None or not same(seal, _seal(found, theirs)):
+        return None
+    known[:] = (found._asdict(), found)
+    return found
 
 
-def _is_uuid(text: str) -> bool:
-    return _UUID.fullmatch(text) is not None
+def was_given(request: HttpRequest, user: AbstractBaseUser, found: Pass) -> bool:
+    """True when this pass was given to this user, as they are now, in this browser or by this API client."""
+    credential = channel.credential(request)
+    if credential:
+        return same(found.seal, credential + fingerprint(user))  # as the ledger has them, where such a pass is from
+    return _given(request, user, found._asdict()) is not None
 
 
-def fits(
-    request: HttpRequest, user: AbstractBaseUser, policy: Policy, found: Pass, scope: str, request_scope: str
-) -> bool:
-    """True when this pass counts for this user, policy, browser (or credential), tenant, scope and age."""
+def _seal(found: Pass, theirs: tuple[str, ...]) -> str:
+    return hash_of("pass", (*found[:-1], *theirs))
+
+
+@lru_cache(maxsize=2048)
+def _known(of: bytes) -> list[Any]:
+    """The pass whose seal was found right in this process, as an item and as itself; empty when none was.
+
+    Every guarded request asks for it again, and a keyed hash of all of it takes longer than what else is asked.
+    """
+    return []
+
+
+def forget_known() -> None:
+    """Has every seal be looked at again, as in a new process."""
+    _known.cache_clear()
+
+
+def counts(request: HttpRequest, policy: Policy, found: Pass, scope: str, request_scope: str) -> bool:
+    """True when this pass, whoever was given it, counts for this policy: its action, tenant, scope, method and age."""
+    if found.action != policy.action:
+        return False
     released = found.one_request and not policy.single_use
     if released and not request_scope:
         return False
-    return (
-        _fresh(found, policy.max_age, policy.challenge_age)
-        and found.scope == (request_scope if released else scope)
-        and (not policy.single_use or found.one_request)
-        and _proved_enough(found, policy)
-        and found.user == str(user.pk)
-        and found.tenant == option("TENANT_ID", request)
-        and same(found.browser, channel.holder(request))
-        and same(found.user_state, fingerprint(user))
-    )
-
-
-def _proved_enough(found: Pass, policy: Policy) -> bool:
-    if found.degraded or (not found.method and not found.one_request):
-        return not policy.strict  # an outage or an ALLOW let it through: there was no proof
-    return not found.method or policy.accepts(found.method)
-
-
-def _fresh(found: Pass, max_age: int | None, challenge_age: int) -> bool:
-    given, asked = found.max_age, max_age
+    if found.degraded or not (found.method or found.one_request):
+        is_enough = not policy.strict  # an outage or an ALLOW let it through: there was no proof
+    else:
+        is_enough = not found.method or policy.methods is None or found.method in policy.methods
+    given, asked = found.max_age, policy.max_age
     if found.one_request:
         # max_age then says how long it may wait, and 0 or none leaves it the time a challenge has.
         given, asked = given or None, asked or None
         if given is None and asked is None:
-            given = challenge_age
-    age = time.time() - found.at
-    return age >= -SKEW and (given is None or age < given) and (asked is None or age < asked)
+            given = policy.challenge_age
+    age = time.time() - found.at / 1000
+    return (
+        is_enough
+        and found.scope == (request_scope if released else scope)
+        and (not policy.single_use or found.one_request)
+        and found.tenant == (policy.tenant if isinstance(policy.tenant, str) else option("TENANT_ID", request))
+        and age >= -SKEW
+        and (given is None or age < given)
+        and (asked is None or age < asked)
+    )
+
+
+def milliseconds(at: datetime) -> int:
+    """A time as a pass holds it: the text of a fraction takes as long to make as all else that is sealed."""
+    return round(at.timestamp() * 1000)
 
 
 def seconds_left(found: Pass, policy: Policy) -> int | None:
     """Whole seconds a pass still counts; None: as long as the session."""
     limits = [limit for limit in (found.max_age, policy.max_age) if limit is not None]
-    return max(0, int(min(limits) - (time.time() - found.at))) if limits else None
+    return max(0, int(min(limits) - (time.time() - found.at / 1000))) if limits else None
 
 
 def drop(request: HttpRequest, pass_id: str | None = None) -> None:
@@ -292,6 +313,10 @@ def _read_open(item: Any) -> OpenChallenge | None:
     sound = sound and isinstance(found.tab, bool)
     # A store gives back plain texts, which the report of any error would show.
     return replace(found, url=Hidden(found.url), token=Hidden(found.token)) if sound and _is_uuid(found.id) else None
+
+
+def _is_uuid(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
 
 
 def open_challenge(request: HttpRequest, challenge_id: uuid.UUID) -> OpenChallenge | None:

@@ -272,7 +272,7 @@ def _vouching(admin: Any, name: str, view: Any, requirements: list[DoorRequireme
     @wraps(view)
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         own = enforcement.gate(request)
-        answered = {one.asked for one in requirements if own.answered(one)}
+        answered = {one.asked for one in requirements if one in own.answered}
         if all(admin.asked_at(door) in (None, *answered) for door in opened(admin, name, request)):
             request._authsignal_vouched = {*getattr(request, "_authsignal_vouched", ()), admin}  # type: ignore[attr-defined] # ours, kept on the request
         return view(request, *args, **kwargs)

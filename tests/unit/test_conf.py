@@ -6,7 +6,7 @@ import pytest
 from django.views.debug import ExceptionReporter
 
 from django_authsignal.client import ConfigurationError
-from django_authsignal.conf import KEYS, Settings, get_client, get_settings, problems
+from django_authsignal.conf import KEYS, Settings, get_client, get_settings, problems, settings_for
 from django_authsignal.policy import get_policy, label_for
 
 
@@ -126,6 +126,14 @@ def test_reading_is_live_even_for_a_dict_changed_in_place(settings):
 def test_the_same_settings_are_built_once(settings):
     settings.AUTHSIGNAL = {"API_SECRET_KEY": "x"}
     assert get_settings() is get_settings()
+
+
+def test_a_request_is_served_under_the_settings_of_its_beginning(settings, rf):
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": "x", "TENANT_ID": "one"}
+    first = rf.get("/")
+    assert settings_for(first) is get_settings()
+    settings.AUTHSIGNAL["TENANT_ID"] = "two"
+    assert (settings_for(first).TENANT_ID, settings_for(rf.get("/")).TENANT_ID) == ("one", "two")
 
 
 def test_secrets_are_in_no_repr():

@@ -119,26 +119,26 @@ def _asking(function: Any, asked: Requirement) -> Any:
 
     def plain(request: HttpRequest, *args: Any, **values: Any) -> Any:
         introduce(request)
-        answered = enforcement.gate(request).answered(asked)
+        answered = asked in enforcement.gate(request).answered
         answer = None if answered else steps.run(enforcement.check(request, asked))
         return function(request, *args, **values) if answer is None else answer
 
     async def coroutine(request: HttpRequest, *args: Any, **values: Any) -> Any:
         introduce(request)
-        answered = enforcement.gate(request).answered(asked)
+        answered = asked in enforcement.gate(request).answered
         answer = None if answered else await steps.arun(enforcement.check(request, asked))
         return await function(request, *args, **values) if answer is None else answer
 
     # A stream's answer has begun before its function runs: too late for another one, so that it breaks off.
     def stream(request: HttpRequest, *args: Any, **values: Any) -> Any:
         introduce(request)
-        if not enforcement.gate(request).answered(asked):
+        if asked not in enforcement.gate(request).answered:
             enforcement.gate(request).require(asked.policy().action, max_age=asked.max_age, bind=asked.bind)
         yield from function(request, *args, **values)
 
     async def async_stream(request: HttpRequest, *args: Any, **values: Any) -> Any:
         introduce(request)
-        if not enforcement.gate(request).answered(asked):
+        if asked not in enforcement.gate(request).answered:
             await enforcement.gate(request).arequire(asked.policy().action, max_age=asked.max_age, bind=asked.bind)
         async for item in function(request, *args, **values):
             yield item
