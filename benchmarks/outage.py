@@ -52,7 +52,7 @@ def measure(policy: str, port: int) -> float:
         assert Challenge.objects.latest("created_at").reason == "CircuitOpen"
         plain, guarded = [], []
         for _ in range(ROUNDS):
-            plain.append(milliseconds(client, "/plain/"))
+            plain.append(milliseconds(client, "/before/"))
             guarded.append(milliseconds(client, "/guarded/"))
     extra = statistics.median(b - a for a, b in zip(plain, guarded, strict=True))
     ratio = statistics.median(b / a for a, b in zip(plain, guarded, strict=True))

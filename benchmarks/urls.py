@@ -1,4 +1,4 @@
-"""Two views that answer the same."""
+"""Two views that answer the same; one of them before and after the other, so that both are found as soon."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +20,8 @@ def guarded(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("plain/", plain),
+    path("before/", plain),
     path("guarded/", guarded),
+    path("after/", plain),
     path("authsignal/", include("django_authsignal.urls")),
 ]
