@@ -30,8 +30,8 @@ def digest(purpose: str, *parts: str) -> str:
 
 
 def hash_of(purpose: str, values: tuple[Any, ...]) -> str:
-    """The same of plain values: texts, numbers, truths, None, and lists of them."""
-    return _hash(settings.SECRET_KEY, purpose, ascii(values))  # one call, where no value can be taken for two
+    """A keyed hash of plain values (texts, numbers, truths, None, lists of them), told apart by purpose and by type."""
+    return _hash(settings.SECRET_KEY, purpose, ascii(values))  # quotes are escaped: no value can be taken for two
 
 
 def _hash(secret: str | bytes, purpose: str, message: str) -> str:
@@ -165,12 +165,18 @@ def fingerprint(user: AbstractBaseUser) -> str:
 def state(user: AbstractBaseUser) -> tuple[str, str, str, str]:
     """What a proof depends on of its user. To be hashed, never kept: the hash of their password is in it."""
     pk_field, email_field, hashes_password_alone = _shape(user.__class__)  # type() would give a lazy user's wrapper
-    if hashes_password_alone:
-        password = user.password  # or every guarded request would make Django's hash of it anew
-    else:
-        password = user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
-    email = getattr(user, email_field, None) or ""
-    return str(getattr(user, pk_field)), str(password), str(email), "active" if user.is_active else "inactive"
+    # In one expression: the report of an error that a user model raises shows no variable with the password's hash.
+    return (
+        str(getattr(user, pk_field)),
+        # The field itself, or every guarded request would make Django's hash of it anew.
+        str(user.password) if hashes_password_alone else _session_hash(user),
+        str(getattr(user, email_field, None) or ""),
+        "active" if user.is_active else "inactive",
+    )
+
+
+def _session_hash(user: AbstractBaseUser) -> str:
+    return user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
 
 
 @lru_cache(maxsize=64)

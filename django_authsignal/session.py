@@ -37,7 +37,7 @@ SKEW = 60  # seconds that a proof may seem to come from the future
 class Pass(NamedTuple):
     """A proof that may still count. `at` is Unix milliseconds; `max_age` seconds, None: as long as the session."""
 
-    # A tuple, not a frozen dataclass: every guarded request makes one, and this costs a third.
+    # A tuple, for its order: all that stands before the seal is sealed.
 
     id: str
     action: str
@@ -54,7 +54,7 @@ class Pass(NamedTuple):
 
 
 _values = itemgetter(*Pass._fields)
-_KNOWN_KEY = secrets.token_hex(32)
+_KNOWN_KEY = secrets.token_hex(32)  # see `_given`
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -194,10 +194,11 @@ def _read(item: Any) -> Pass | None:
 
 def _given(request: HttpRequest, user: AbstractBaseUser, item: dict[str, Any]) -> Pass | None:
     """The pass that was given to this user, as they are now, in this browser, and that this item was written as."""
-    seal, cookie = item.get("seal"), browser.value(request)
-    if not isinstance(seal, str) or not cookie:
+    seal = item.get("seal")
+    # In one expression: the report of an error that a user model raises shows no variable with the cookie.
+    theirs = (browser.value(request), *state(user))
+    if not isinstance(seal, str) or not theirs[0]:
         return None
-    theirs = (cookie, *state(user))
     # By a hash of its own, with a key that this process alone has: what is kept of a cookie and a password says
     # nothing. One part alone can hold a NUL, the address.
     known = _known(sha256("\0".join((_KNOWN_KEY, seal, *theirs)).encode("utf-8", "surrogatepass")).digest())

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.cache import SessionStore
 from django.test import RequestFactory
+from django.views.debug import ExceptionReporter
 
 from django_authsignal import channel, session
 from django_authsignal.client import ConfigurationError, Hidden
@@ -380,6 +381,39 @@ def test_what_is_kept_of_a_seal_holds_neither_cookie_nor_password(request_, user
     assert "a" * 32 not in shown
     assert user.password not in shown
     assert user.email not in shown
+
+
+class Breaking:
+    """A user, one thing of whom is a fault of the project's own."""
+
+    pk, email, is_active, password = 7, "ada@example.com", True, "word" * 8
+    breaks = ""
+
+    def __getattribute__(self, name):
+        if name == object.__getattribute__(self, "breaks"):
+            raise RuntimeError(name)
+        return object.__getattribute__(self, name)
+
+    @classmethod
+    def get_email_field_name(cls):
+        return "email"
+
+    def get_session_auth_hash(self):
+        return "hash" * 8
+
+
+@pytest.mark.parametrize("breaks", ["pk", "email", "is_active", "get_session_auth_hash"])
+def test_a_user_model_that_breaks_has_no_cookie_and_no_password_reported(request_, breaks):
+    user = Breaking()
+    granted(request_, user)
+    user.breaks = breaks
+    with pytest.raises(RuntimeError) as caught:
+        found(request_, user)
+    html = ExceptionReporter(None, caught.type, caught.value, caught.tb).get_traceback_html()
+    assert "withdrawFunds" in html
+    assert "a" * 32 not in html
+    assert user.password not in html
+    assert "hash" * 8 not in html
 
 
 def test_a_pass_is_the_same_where_a_store_gives_other_texts_back(request_, user):
