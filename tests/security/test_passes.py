@@ -271,10 +271,11 @@ def test_a_pass_that_another_hand_changed_is_none(request_, user, configure, fie
         assert found(request_, user)
     kept[field] = CHANGED[field]
     configure(TENANT_ID=kept["tenant"])
-    policy = get_policy(kept["action"]).narrowed(bind=kept["bind"])
-    where = {"request_scope" if kept["one_request"] and not kept["bind"] else "scope": kept["scope"] or "this request"}
-    for scopes in ({}, where, {"scope": kept["scope"]}):
-        assert session.find(request_, user, policy, **scopes) is None
+    policy = get_policy(kept["action"])
+    where = {"request_scope" if kept["one_request"] else "scope": kept["scope"] or "this request"}
+    for asked in (policy, policy.narrowed(bind=["amount"])):
+        for scopes in ({}, where, {"scope": kept["scope"]}):
+            assert session.find(request_, user, asked, **scopes) is None
 
 
 @pytest.mark.parametrize("used", [False, True])
@@ -381,6 +382,13 @@ def test_what_is_kept_of_a_seal_holds_neither_cookie_nor_password(request_, user
     assert "a" * 32 not in shown
     assert user.password not in shown
     assert user.email not in shown
+
+
+def test_a_user_whose_address_is_no_sound_text_has_passes(request_, user):
+    user.email = "\ud800@example.com"
+    for _ in range(2):
+        granted(request_, user)
+        assert found(request_, user)
 
 
 class Breaking:
