@@ -109,7 +109,7 @@ def marked(view: Guarded, requirement: Requirement) -> Guarded:
         found = call(request, *args, **kwargs)
         while isawaitable(found):  # twice where a sync decorator, run in a thread, hands on what an async view gave
             found = await found
-        return _kept_private(own, found)
+        return _kept_private(found) if own.private else found
 
     @wraps(view)
     def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -121,7 +121,8 @@ def marked(view: Guarded, requirement: Requirement) -> Guarded:
             answer = steps.run(enforcement.check(actual, requirement))
             if answer is not None:
                 return answer
-        return _kept_private(own, view(request, *args, **kwargs))
+        response = view(request, *args, **kwargs)
+        return _kept_private(response) if own.private else response
 
     call: Callable[..., Any] = view
     made: Any = aguarded if iscoroutinefunction(view) or _dispatches_async(view) else guarded
@@ -143,9 +144,9 @@ def _with_twins(view: Any, requirement: Requirement) -> Requirement:
     return replace(requirement, methods=methods | twins) if methods & twins else requirement
 
 
-def _kept_private(own: enforcement.RequestGate, response: Any) -> Any:
+def _kept_private(response: Any) -> Any:
     """What a pass let through, kept out of every cache: one between this and the middleware would give it to others."""
-    if own.private and isinstance(response, HttpResponseBase):
+    if isinstance(response, HttpResponseBase):
         enforcement.keep_private(response)
     return response
 

@@ -322,10 +322,12 @@ def keep_private(response: HttpResponseBase) -> None:
     Django's cache middleware answers before any view is asked for, and so before its guard; and two browsers must not
     be handed one binding cookie.
     """
-    said = response.headers.get("Cache-Control")
-    if said is None:
+    try:
+        said = response.headers["Cache-Control"]
+    except KeyError:
         response.headers["Cache-Control"] = "private"  # what patching does, without its parsing
-    elif said not in ("private", "no-store"):
+        return
+    if said not in ("private", "no-store"):
         patch_cache_control(response, private=True)
 
 
