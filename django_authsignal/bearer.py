@@ -15,7 +15,7 @@ from .conf import get_settings
 from .ledger import scope_of
 from .models import Challenge, Channel, Status
 from .policy import Policy
-from .session import MAX_OPEN, Pass, milliseconds
+from .session import MAX_OPEN, Pass
 
 MAX_READ = 16  # rows of one credential and action that may still count
 
@@ -45,7 +45,7 @@ def as_pass(row: Challenge) -> Pass:
         id=str(row.pk),
         action=row.action,
         user=row.user_pk,
-        at=milliseconds(since),
+        at=since.timestamp(),
         # A sign-in's proof lasts as long as the session; without one, as any other proof.
         max_age=get_settings().MAX_AGE if row.max_age is None else row.max_age,
         scope=row.scope,

@@ -43,6 +43,7 @@ def _hash(value: str) -> str:
 
 def value(request: HttpRequest) -> str:
     """This browser's binding cookie itself, to be hashed and never kept; "" when it has none."""
+    # Not by `_value`, and past `cookie_name` where it was asked before: every guarded request pays for each call.
     name = getattr(request, "_authsignal_cookie", None) or cookie_name(request)
     found: str = request.COOKIES.get(name, "")
     return found if _VALUE.fullmatch(found) else getattr(request, "_authsignal_browser", "")

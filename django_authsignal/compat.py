@@ -22,9 +22,9 @@ from django.utils.decorators import classonlymethod
 
 from .conf import Settings
 from .decorators import marked
-from .enforcement import Requirement
+from .enforcement import Requirement, policy_of
 from .mixins import stands_before_view
-from .policy import Policy, policy_in
+from .policy import Policy
 
 __all__ = ["OTPRequiredMixin", "SudoMixin", "otp_required", "sudo_required"]
 
@@ -40,7 +40,7 @@ class NamedInSettings(Requirement):
 
     def policy_in(self, settings: Settings) -> Policy:
         """The action's policy; with `if_configured` one that lets users through who have nothing to prove it with."""
-        policy = policy_in(settings, getattr(settings, self.setting) or settings.SIGN_IN_ACTION)
+        policy = policy_of(getattr(settings, self.setting) or None, settings=settings)
         if not self.if_configured:
             return policy
         # Not as a sign-in: what is let through is this request. A session that was, would open the other views too.

@@ -36,7 +36,7 @@ from .conf import Settings, get_settings, settings_for
 from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Question, Verdict
 from .identity import get_user
 from .models import Challenge, Kind, Status
-from .policy import Bind, Policy, get_policy, label_for, policy_in
+from .policy import Bind, Policy, label_for, policy_in
 from .steps import Steps
 
 EMPTY: Mapping[str, Any] = {}
@@ -62,8 +62,7 @@ class Requirement:
 
     def policy_in(self, settings: Settings) -> Policy:
         """The same under these settings; for subclasses to say otherwise. It is asked for once."""
-        action = settings.SIGN_IN_ACTION if self.action is None else self.action
-        return policy_in(settings, action).narrowed(max_age=self.max_age, bind=self.bind)
+        return policy_of(self.action, max_age=self.max_age, bind=self.bind, settings=settings)
 
     def applies(self, request: HttpRequest, policy: Policy) -> bool:
         """True when this request's method is asked for; a single-use proof is asked of unsafe methods only."""
@@ -81,9 +80,14 @@ def _policy(settings: Settings, requirement: Requirement) -> Policy:
     return requirement.policy_in(settings)
 
 
-def policy_of(action: str | None, *, max_age: int | None = None, bind: Bind = ()) -> Policy:
+def policy_of(
+    action: str | None, *, max_age: int | None = None, bind: Bind = (), settings: Settings | None = None
+) -> Policy:
     """The policy of an action, narrowed. Raises ConfigurationError when it would be widened."""
-    return get_policy(sign_in_action() if action is None else action).narrowed(max_age=max_age, bind=bind)
+    settings = settings or get_settings()
+    return policy_in(settings, settings.SIGN_IN_ACTION if action is None else action).narrowed(
+        max_age=max_age, bind=bind
+    )
 
 
 def sign_in_action() -> str:

@@ -35,14 +35,14 @@ SKEW = 60  # seconds that a proof may seem to come from the future
 
 
 class Pass(NamedTuple):
-    """A proof that may still count. `at` is Unix milliseconds; `max_age` seconds, None: as long as the session."""
+    """A proof that may still count. `at` is Unix seconds; `max_age` seconds, None: as long as the session."""
 
     # A tuple, for its order: all that stands before the seal is sealed.
 
     id: str
     action: str
     user: str
-    at: int
+    at: float
     max_age: int | None
     scope: str = ""
     method: str = ""
@@ -130,7 +130,7 @@ def grant(
         id=str(id),
         action=action,
         user=str(user.pk),
-        at=milliseconds(at),
+        at=at.timestamp(),
         max_age=max_age,
         scope=scope,
         method=method,
@@ -249,6 +249,7 @@ def counts(request: HttpRequest, policy: Policy, found: Pass, scope: str, reques
     if found.degraded or not (found.method or found.one_request):
         is_enough = not policy.strict  # an outage or an ALLOW let it through: there was no proof
     else:
+        # As `accepts` has it, without the call.
         is_enough = not found.method or policy.methods is None or found.method in policy.methods
     given, asked = found.max_age, policy.max_age
     if found.one_request:
@@ -256,7 +257,7 @@ def counts(request: HttpRequest, policy: Policy, found: Pass, scope: str, reques
         given, asked = given or None, asked or None
         if given is None and asked is None:
             given = policy.challenge_age
-    age = time.time() - found.at / 1000
+    age = time.time() - found.at
     return (
         is_enough
         and found.scope == (request_scope if released else scope)
@@ -268,15 +269,10 @@ def counts(request: HttpRequest, policy: Policy, found: Pass, scope: str, reques
     )
 
 
-def milliseconds(at: datetime) -> int:
-    """A time as a pass holds it: the text of a fraction takes as long to make as all else that is sealed."""
-    return round(at.timestamp() * 1000)
-
-
 def seconds_left(found: Pass, policy: Policy) -> int | None:
     """Whole seconds a pass still counts; None: as long as the session."""
     limits = [limit for limit in (found.max_age, policy.max_age) if limit is not None]
-    return max(0, int(min(limits) - (time.time() - found.at / 1000))) if limits else None
+    return max(0, int(min(limits) - (time.time() - found.at))) if limits else None
 
 
 def drop(request: HttpRequest, pass_id: str | None = None) -> None:

@@ -246,7 +246,7 @@ CHANGED = {
     "id": "another",
     "action": "payInvoice",
     "user": "8",
-    "at": int(AT * 1000) + 1,
+    "at": AT + 1,
     "max_age": None,
     "scope": "other",
     "method": "SMS",
@@ -544,7 +544,7 @@ def test_a_pass_says_what_it_was_given_for(request_, user):
     assert (kept.one_request, kept.degraded) == (False, False)
     granted(request_, user, bind=["amount"])
     kept = found(request_, user)
-    assert (kept.id, kept.action, kept.user, kept.at, kept.max_age) == (str(ID), "withdrawFunds", "7", AT * 1000, 900)
+    assert (kept.id, kept.action, kept.user, kept.at, kept.max_age) == (str(ID), "withdrawFunds", "7", AT, 900)
     assert (kept.method, kept.bind) == ("PASSKEY", ["amount"])
 
 
