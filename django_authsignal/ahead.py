@@ -5,6 +5,7 @@ of them is kept. The real request is then read, hashed and compared as every oth
 """
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +21,11 @@ from .decorators import HTTP_METHODS
 from .enforcement import Requirement
 from .guards import requirements_of
 
-SHARED = ("session", "user", "_authsignal_browser", "_authsignal_started")
+# Marks of ours that hold for the browser or client, and so for whatever it sends; the others are about one request.
+SHARED = (
+    *("_authsignal_browser", "_authsignal_started", "_authsignal_cookie"),
+    *("_authsignal_credential", "_authsignal_expected"),
+)
 
 
 def imagined(request: HttpRequest, told: Any) -> HttpRequest:
@@ -28,23 +33,24 @@ def imagined(request: HttpRequest, told: Any) -> HttpRequest:
     if not isinstance(told, Mapping):
         raise BadRequest('"request" is not an object. Send {"method", "path", "fields"}.')
     method, path = told.get("method"), told.get("path")
-    if method not in HTTP_METHODS:
+    if not isinstance(method, str) or method not in HTTP_METHODS:
         raise BadRequest('"method" is not an HTTP method. Send "POST".')
     if not isinstance(path, str) or not path.startswith("/") or not addresses.local(request, path):
         raise BadRequest('"path" is not an address of this site. Send its path and query.')
     parts = urlsplit(path)
-    made = HttpRequest()
+    made = _like(request)
     made.method, made.path = method, unquote(parts.path)
     made.path_info = "/" + made.path.removeprefix(get_script_prefix())
-    made.META = {**request.META, "QUERY_STRING": parts.query, "CONTENT_TYPE": FORM_TYPES[0], "REQUEST_METHOD": method}
+    told_meta = {"QUERY_STRING": parts.query, "CONTENT_TYPE": FORM_TYPES[0], "REQUEST_METHOD": method}
+    made.META = {**request.META, **told_meta, "PATH_INFO": made.path_info}
+    if hasattr(made, "environ"):
+        made.environ = made.META
     made.content_type, made.content_params = FORM_TYPES[0], {}
-    made.COOKIES = request.COOKIES
     made.GET = QueryDict(parts.query)
     made.POST = _fields(told.get("fields", []))  # type: ignore[assignment] # as a form would have filled it
-    made.FILES = MultiValueDict()
-    made._read_started = True  # type: ignore[attr-defined] # Django's own mark that it is read
-    made._body = b""
-    _share(request, made)
+    # Django's own marks that the body is read, and holds no files.
+    made._files = MultiValueDict()  # type: ignore[attr-defined] # Django's own
+    made._read_started, made._body, made._stream = True, b"", BytesIO()  # type: ignore[attr-defined] # Django's own
     try:
         made.resolver_match = resolve(made.path_info)
     except Resolver404 as exc:
@@ -54,13 +60,20 @@ def imagined(request: HttpRequest, told: Any) -> HttpRequest:
 
 def hand_back(request: HttpRequest, made: HttpRequest) -> None:
     """Takes over what asking for the made-up request left: the binding cookie that this answer has to set."""
-    _share(made, request)
-
-
-def _share(source: HttpRequest, target: HttpRequest) -> None:
     for name in SHARED:
-        if hasattr(source, name):
-            setattr(target, name, getattr(source, name))
+        if hasattr(made, name):
+            setattr(request, name, getattr(made, name))
+
+
+def _like(request: HttpRequest) -> HttpRequest:
+    """A request by the same browser, over the same connection, with all that middleware put on this one: a tenant that
+    is named by a callable, and the name of the binding cookie, depend on it."""
+    made: HttpRequest = object.__new__(type(request))  # by copy.copy() Django leaves out what it cannot pickle
+    for name, value in vars(request).items():
+        ours = name == "authsignal" or name.startswith("_authsignal_")
+        if name != "headers" and (not ours or name in SHARED):  # headers: Django's cached view of META
+            setattr(made, name, value)
+    return made
 
 
 def _fields(pairs: Any) -> QueryDict:

@@ -12,7 +12,8 @@ from . import channel
 from .binding import Bound
 from .client import Sealed
 from .conf import get_settings
-from .ledger import scope_of
+from .identity import fingerprint, same
+from .ledger import is_for, kept_for, scope_of
 from .models import Challenge, Channel, Status
 from .policy import Policy
 from .session import MAX_OPEN, Pass
@@ -31,10 +32,16 @@ def passes(credential: str, action: str) -> list[Pass]:
     return [as_pass(row) for row in found[:MAX_READ]]
 
 
-def one_request_passes(credential: str) -> list[Challenge]:
-    """The proofs of this credential that were given for one request and are not spent."""
+def was_given(credential: str, user: AbstractBaseUser, found: Pass) -> bool:
+    """True when one of `passes` was given to this user, as they are now."""
+    return same(found.seal, credential + fingerprint(user))
+
+
+def one_request_passes(request: HttpRequest, credential: str) -> list[Challenge]:
+    """The proofs of this credential that were given for this one request and are not spent."""
     once = Q(status=Status.PROVED, single_use=True) | Q(status=Status.RELEASED)
-    return list(_rows(credential).filter(once).order_by("-created_at")[:MAX_READ])
+    found = _rows(credential).filter(once).order_by("-created_at")[:MAX_READ]
+    return [row for row in found if row.signs_in or is_for(request, row)]  # a sign-in may be finished elsewhere
 
 
 def as_pass(row: Challenge) -> Pass:
@@ -47,7 +54,7 @@ def as_pass(row: Challenge) -> Pass:
         user=row.user_pk,
         at=since.timestamp(),
         # A sign-in's proof lasts as long as the session; without one, as any other proof.
-        max_age=get_settings().MAX_AGE if row.max_age is None else row.max_age,
+        max_age=get_settings().MAX_AGE if (age := kept_for(row)) is None else age,
         scope=row.scope,
         method=row.verification_method,
         tenant=row.tenant,

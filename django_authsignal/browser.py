@@ -15,6 +15,7 @@ from .addresses import is_https
 from .identity import digest, same
 
 NAME = "authsignal_browser"
+HOST_NAME = f"__Host-{NAME}"
 MAX_AGE = 400 * 86_400  # seconds; the longest that browsers keep a cookie
 _VALUE = re.compile(r"[0-9a-f]{32}")  # 128 random bits
 
@@ -23,7 +24,7 @@ def cookie_name(request: HttpRequest) -> str:
     """`__Host-` exactly when the public URL is https: no subdomain and no plain-http page can then plant one."""
     made: str | None = getattr(request, "_authsignal_cookie", None)  # asked for twice by every guarded request
     if made is None:
-        made = f"__Host-{NAME}" if is_https(request) else NAME
+        made = HOST_NAME if is_https(request) else NAME
         request._authsignal_cookie = made  # type: ignore[attr-defined] # ours, kept on the request
     return made
 
@@ -57,6 +58,11 @@ def current(request: HttpRequest) -> str:
 def is_known(request: HttpRequest) -> bool:
     """True for a browser that came with a binding cookie. Without one it holds no pass."""
     return bool(_value(request, cookie_name(request)))
+
+
+def may_be_known(request: HttpRequest) -> bool:
+    """True for a browser that came with a binding cookie, of either name."""
+    return NAME in request.COOKIES or HOST_NAME in request.COOKIES
 
 
 def ensure(request: HttpRequest) -> str:
@@ -94,14 +100,14 @@ def apply(request: HttpRequest, response: HttpResponseBase) -> bool:
     value = getattr(request, "_authsignal_browser", "")
     if not value:
         return False
-    secure = is_https(request)
-    response.set_cookie(
-        cookie_name(request), value, max_age=MAX_AGE, path="/", secure=secure, httponly=True, samesite="Lax"
-    )
+    # By the name it was made under: PUBLIC_BASE_URL may query, and async code comes here from its event loop.
+    name = cookie_name(request)
+    secure = name == HOST_NAME
+    response.set_cookie(name, value, max_age=MAX_AGE, path="/", secure=secure, httponly=True, samesite="Lax")
     for challenge_id in getattr(request, "_authsignal_started", ()):
-        name = _start_cookie_name(request, challenge_id)
+        started = _start_cookie_name(request, challenge_id)
         # `__Host-` allows no path; without it a subdomain could plant this cookie, and with it a challenge of its own.
         pages = [reverse(f"authsignal:{page}", args=[challenge_id]) for page in ("callback", "challenge")]
         for path in ["/"] if secure else pages:
-            response.set_cookie(name, value, max_age=3600, path=path, secure=secure, httponly=True, samesite="Lax")
+            response.set_cookie(started, value, max_age=3600, path=path, secure=secure, httponly=True, samesite="Lax")
     return True

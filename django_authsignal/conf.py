@@ -186,7 +186,7 @@ _last: tuple[Any, bool, Settings] | None = None
 
 
 def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _copy(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_copy(item) for item in value) if type(value) in (list, tuple) else value

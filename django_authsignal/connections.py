@@ -3,17 +3,19 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import import_module
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user as user_of_session
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import close_old_connections
 from django.http import HttpRequest
 
 from . import channel
-from .identity import get_user
+from .identity import fingerprint, get_user
+from .session import Pass
 
 
 @contextmanager
@@ -42,7 +44,8 @@ def renew(request: HttpRequest) -> None:
     close_old_connections()  # minutes may have passed, and the database may have hung up
     channel.introduced(request)
     request.__dict__.pop("_authsignal_identify", None)  # a framework would name the user it read at the start
-    began_as = str(request.user.pk)
+    before = request.user
+    began_as = str(before.pk)
     if channel.credential(request):
         user = get_user(began_as)
         found = user if user is not None and user.is_active else AnonymousUser()
@@ -52,13 +55,21 @@ def renew(request: HttpRequest) -> None:
         found = user_of_session(request)
     for name in ("_cached_user", "_acached_user"):
         request.__dict__.pop(name, None)
+    if _differ(before, found):
+        request.__dict__.pop("_authsignal_spent", None)  # whoever proved that was the user of before
     # Whoever else is signed in by now, the code that asks acts for whom it began with.
     request.user = found if str(found.pk) == began_as else AnonymousUser()  # type: ignore[assignment] # any user model
 
 
+def _differ(before: Any, found: Any) -> bool:
+    users = isinstance(before, AbstractBaseUser) and isinstance(found, AbstractBaseUser)
+    return users and fingerprint(before) != fingerprint(found)
+
+
 def take_back(request: HttpRequest, action: str) -> None:
     """A proof for one request serves one act; the request of a connection would go on for ever."""
-    spent = [item for item in getattr(request, "_authsignal_spent", ()) if item.action != action]
+    before: dict[str, list[Pass]] = getattr(request, "_authsignal_spent", {})
+    spent = {holder: [item for item in items if item.action != action] for holder, items in before.items()}
     request._authsignal_spent = spent  # type: ignore[attr-defined] # ours, kept on the request
 
 

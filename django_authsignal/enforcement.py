@@ -34,7 +34,7 @@ from .binding import read as read_bound
 from .client import ConfigurationError
 from .conf import Settings, get_settings, settings_for
 from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Question, Verdict
-from .identity import get_user
+from .identity import fingerprint, get_user
 from .models import Challenge, Kind, Status
 from .policy import Bind, Policy, label_for, policy_in
 from .steps import Steps
@@ -148,6 +148,7 @@ class RequestGate:
         known = await sync_to_async(self._known)(question)
         decision = known if known is not None else await steps.arun(flow.ask(self._request, question))
         await sync_to_async(self._conclude)(question, decision)
+        share_user(self._request)
 
     def passed(self, action: str, max_age: int | None = None) -> bool:
         """True while the user has a pass for the action; no network, nothing is spent."""
@@ -266,7 +267,8 @@ class RequestGate:
         Code inside the view that asks for the same action then finds it spent for this request. Were it spent in
         there, a view that fails after its effect would hand it back (one proof, many payments).
         """
-        waiting = session.one_request_passes(self._request)
+        # By method and path first: of any other request neither the body nor the form's token is touched.
+        waiting = session.one_request_passes(self._request, ledger.sent_to(self._request))
         user = signed_in_user(self._request) if waiting else None
         if user and responses.refuse_forged(self._request):
             return  # a forged form must not cost the person their proof
@@ -278,7 +280,7 @@ class RequestGate:
     def take_in(self, credential: str) -> Steps[None]:
         """The same for an API client, and before it: the proof that comes with this very request is finished."""
         yield from flow.take_in(self._request, credential, ahead=True)
-        for row in bearer.one_request_passes(credential):
+        for row in bearer.one_request_passes(self._request, credential):
             channel.assume(self._request, credential)  # the view will authenticate by it
             user = get_user(row.user_pk)
             question = self._spendable(bearer.as_pass(row), user) if user and user.is_active else None
@@ -344,6 +346,13 @@ def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
     return user if user and user.is_authenticated else None
 
 
+def share_user(request: HttpRequest) -> None:
+    """Has `await request.auser()` give whom the gate has read as `request.user`, without another query."""
+    own = vars(request)
+    if "_cached_user" in own and "_acached_user" not in own:  # Django's names of what it has read
+        request._acached_user = own["_cached_user"]  # type: ignore[attr-defined] # Django's own
+
+
 def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Question:
     """The question that this request asks of a policy. Raises UnreadableFields for a bound field."""
     kind = Kind.SIGN_IN if policy.sign_in else Kind.STEP_UP
@@ -385,8 +394,11 @@ def prepare(request: HttpRequest) -> Steps[None]:
 
 
 def needs_preparing(request: HttpRequest) -> bool:
-    """False for most requests: those of browsers without a binding cookie and of nobody's credential."""
-    return browser.is_known(request) or channel.may_present(request)
+    """False for most requests: those of browsers without a binding cookie and of nobody's credential.
+
+    Asks no PUBLIC_BASE_URL, which may query: async code comes here from its event loop.
+    """
+    return browser.may_be_known(request) or channel.may_present(request)
 
 
 def sign_in_question(
@@ -498,11 +510,31 @@ def answer(request: HttpRequest, exc: AuthsignalInterrupt) -> Steps[HttpResponse
         forged = responses.refuse_forged(request)
         if forged:
             return forged
-        decision = yield from flow.ask(request, exc.question)
+        question = flow.as_stored(exc.question)
+        if question is None:  # made by the transaction that was left
+            return responses.respond(request, flow.nobody(exc.question))
+        decision = yield from flow.ask(request, question)
+        if decision.passed and _was_changed(exc.question, question, decision):
+            return responses.respond(request, _asked_after_its_effect(question))
         if decision.passed:
-            return _passed_late(request, exc.question, decision)
+            return _passed_late(request, question, decision)
         decision = _for_the_page(request, decision, exc.question.bound, exc.question.resend)
     return responses.respond(request, decision or Decision(Verdict.DENY, ""))
+
+
+def _was_changed(asked: Question, stored: Question, decision: Decision) -> bool:
+    """True when a pass counts for the user as they are stored, but not for whom the view had made of them."""
+    by_pass = decision.challenge_id is None and not stored.signs_in
+    return by_pass and fingerprint(asked.user) != fingerprint(stored.user)
+
+
+def _asked_after_its_effect(question: Question) -> Decision:
+    hint = (
+        f"{question.policy.action} was asked for after the view had saved another password or address of its user, "
+        "for whom no proof counts. Call request.authsignal.require(…) before the change is saved."
+    )
+    logger.error(hint)
+    return Decision(Verdict.DENY, question.policy.action, reason="denied", hint=hint)
 
 
 def _released(decision: Decision) -> Challenge | None:

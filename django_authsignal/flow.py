@@ -35,7 +35,7 @@ from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
 from .hints import emulator_hint
-from .identity import fingerprint, same, track_attributes
+from .identity import fingerprint, get_user, same, track_attributes
 from .models import Challenge, Channel, Kind, Status, revoke_proofs
 from .policy import Policy, label_for
 from .steps import Steps
@@ -47,6 +47,10 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     """Decides. No network and no query while a pass is fresh; else one call to Authsignal (`track`)."""
     if peek(request, question.user, question.policy, question.bound):
         return ledger.decide(question, Verdict.PASS)
+    stored = as_stored(question)
+    if stored is None:
+        return nobody(question)
+    question = stored
     if question.policy.single_use and spend(request, question):
         return ledger.decide(question, Verdict.PASS)
     enforce = observing.enforcement(request, question.user, question.policy)
@@ -68,6 +72,28 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     if waiting:
         return (yield from _waiting(request, question, waiting))
     return replace((yield from _start(request, question)), refused=refused)
+
+
+def as_stored(question: Question) -> Question | None:
+    """The question, of its user as the database has them; None when it does not have them.
+
+    A form that was checked has written its values into the user, and a transaction that was left took back what it
+    wrote: a new address, which nobody proved, must not be where the code is sent.
+    """
+    if question.kind == Kind.PASSWORDLESS:  # whom somebody named was read just now
+        return question
+    user = get_user(str(question.user.pk))
+    return None if user is None else replace(question, user=user)
+
+
+def nobody(question: Question) -> Decision:
+    """What a question about a user is answered whom the database does not have, or no more."""
+    hint = (
+        "The user is not in the database. When authenticate() creates users, take its view out of ATOMIC_REQUESTS: put "
+        "@transaction.non_atomic_requests on it."
+    )
+    logger.error("%s was not begun. %s", question.policy.action, hint)
+    return replace(ledger.decide(question, Verdict.DENY), hint=hint, reason="denied")
 
 
 def take_in(request: HttpRequest, credential: str, *, ahead: bool = False) -> Steps["Finished | None"]:
@@ -115,15 +141,17 @@ def ask_settings(request: HttpRequest, question: Question) -> Steps[Decision]:
 
 
 def peek(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> bool:
-    """True when a pass answers already; reads the session and the request, nothing else. The way most requests go."""
+    """True when a pass answers already: the way most requests go, by the session and the request alone."""
     return pass_for(request, user, policy, bound) is not None
 
 
 def pass_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> session.Pass | None:
     """The pass that answers already, if there is one; for a proof of one request, the one that this request spent."""
-    spent: list[session.Pass] = getattr(request, "_authsignal_spent", [])
-    for item in spent:
-        if _fits(request, user, policy, item, bound.scope, ledger.scope_of(request, policy, bound)):
+    spent: dict[str, list[session.Pass]] = getattr(request, "_authsignal_spent", {})
+    for item in spent.get(channel.holder(request), ()) if spent else ():
+        # Looked at when this request spent it. The view may have changed its user since, as it is meant to.
+        theirs = item.user == str(user.pk)
+        if theirs and session.counts(request, policy, item, bound.scope, ledger.scope_of(request, policy, bound)):
             return item
     return None if policy.single_use else _find(request, user, policy, bound.scope)
 
@@ -131,18 +159,30 @@ def pass_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound
 def _find(
     request: HttpRequest, user: AbstractBaseUser, policy: Policy, scope: str, request_scope: str = ""
 ) -> session.Pass | None:
+    found, others = _held(request, user, policy, scope, request_scope)
+    if found is not None or not others:
+        return found
+    # A form that was checked has written its values into the user, nobody stored: they are asked as they are stored.
+    stored = get_user(str(user.pk))
+    return None if stored is None else _held(request, stored, policy, scope, request_scope)[0]
+
+
+def _held(
+    request: HttpRequest, user: AbstractBaseUser, policy: Policy, scope: str, request_scope: str
+) -> tuple[session.Pass | None, bool]:
+    """The pass of this browser or API client; without one, True when there is one, but not of the user as they are."""
     found = session.find(request, user, policy, scope, request_scope)
-    if found is not None or not channel.may_present(request) or channel.signs_in_once(request):
-        return found  # for a request that signs in there is none: only the proof that comes with it counts
+    if found is not None:
+        return found, False
     credential = channel.credential(request)
-    passes = bearer.passes(credential, policy.action) if credential else ()
-    return next((item for item in passes if _fits(request, user, policy, item, scope, request_scope)), None)
-
-
-def _fits(
-    request: HttpRequest, user: AbstractBaseUser, policy: Policy, item: session.Pass, scope: str, request_scope: str
-) -> bool:
-    return session.counts(request, policy, item, scope, request_scope) and session.was_given(request, user, item)
+    if not credential:
+        return None, session.holds_others(request, user, policy.action)
+    if channel.signs_in_once(request):
+        return None, False  # only the proof that comes with it counts
+    passes = bearer.passes(credential, policy.action)
+    theirs = [item for item in passes if bearer.was_given(credential, user, item)]
+    counting = (item for item in theirs if session.counts(request, policy, item, scope, request_scope))
+    return next(counting, None), len(theirs) < len(passes)
 
 
 def spend(request: HttpRequest, question: Question) -> bool:
@@ -158,7 +198,8 @@ def spend(request: HttpRequest, question: Question) -> bool:
     won = row is not None and row.move(Status.SPENT, source=(Status.PROVED, Status.RELEASED))
     session.drop(request, found.id)
     if won:
-        request._authsignal_spent = [*getattr(request, "_authsignal_spent", []), found]  # type: ignore[attr-defined] # ours, kept on the request
+        holder, spent = channel.holder(request), getattr(request, "_authsignal_spent", {})
+        request._authsignal_spent = {**spent, holder: [*spent.get(holder, ()), found]}  # type: ignore[attr-defined] # ours, kept on the request
     return won
 
 

@@ -29,9 +29,14 @@ def digest(purpose: str, *parts: str) -> str:
     return _hash(settings.SECRET_KEY, purpose, "".join([f"{len(part)}:{part}" for part in parts]))
 
 
-def hash_of(purpose: str, values: tuple[Any, ...]) -> str:
-    """A keyed hash of plain values (texts, numbers, truths, None, lists of them), told apart by purpose and by type."""
-    return _hash(settings.SECRET_KEY, purpose, ascii(values))  # quotes are escaped: no value can be taken for two
+def hash_of(purpose: str, values: tuple[Any, ...], key: str | bytes | None = None) -> str:
+    """A keyed hash of plain values (texts, numbers, truths, None, lists of them), told apart by purpose and by type.
+
+    By SECRET_KEY, or the key given.
+    """
+    return _hash(
+        settings.SECRET_KEY if key is None else key, purpose, ascii(values)
+    )  # quotes are escaped: no value can be taken for two
 
 
 def _hash(secret: str | bytes, purpose: str, message: str) -> str:

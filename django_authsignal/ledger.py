@@ -7,6 +7,7 @@ import re
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -21,10 +22,10 @@ from .client.types import State
 from .conf import option
 from .decision import Decision, Question, Verdict
 from .hints import emulator_hint
-from .identity import authsignal_id, client_ip, fingerprint, get_user, same, track_attributes
+from .identity import authsignal_id, client_ip, digest, fingerprint, get_user, same, track_attributes
 from .limits import Tried
 from .models import Challenge, Channel, Kind, Status
-from .policy import Policy, label_for
+from .policy import Policy, get_policy, label_for
 
 logger = logging.getLogger("django_authsignal")
 
@@ -55,9 +56,8 @@ def new_row(request: HttpRequest, question: Question) -> Challenge:
         fingerprint=fingerprint(question.user),
         scope=question.bound.scope,
         bound=dict(question.bound.hashes),
-        method=(request.method or "")[:10],
-        path=addresses.local(request, question.finish_at or request.get_full_path())
-        or addresses.local(request, request.path),
+        method=_method(request),
+        path=addresses.local(request, question.finish_at) or _path(request),
         return_to=addresses.local(request, question.return_to),
         single_use=policy.single_use,
         finish_in_view=question.finish_in_view,
@@ -69,6 +69,28 @@ def new_row(request: HttpRequest, question: Question) -> Challenge:
         created_at=now,
         expires_at=now + timedelta(seconds=policy.challenge_age),
     )
+
+
+def _method(request: HttpRequest) -> str:
+    return (request.method or "")[:10]
+
+
+def _path(request: HttpRequest) -> str:
+    return addresses.local(request, request.get_full_path()) or addresses.local(request, request.path)
+
+
+def is_for(request: HttpRequest, row: Challenge) -> bool:
+    """True when the row was begun by a request of this method to this path; what was sent with it is not looked at."""
+    return (row.method, row.path) == (_method(request), _path(request))
+
+
+def sent_to(request: HttpRequest) -> str:
+    """Which request this is, by method and path alone: as a pass for one request names it."""
+    return _sent_to(_method(request), _path(request))
+
+
+def _sent_to(method: str, path: str) -> str:
+    return digest("sent_to", method, path)
 
 
 def address_of(request: HttpRequest) -> str | None:
@@ -223,7 +245,8 @@ def _give_back_releases(request: HttpRequest, user: AbstractBaseUser) -> None:
 
     Never a proof and never a review's release: the view may have done its work before it was left.
     """
-    for item in getattr(request, "_authsignal_spent", ()):
+    by_holder: dict[str, list[session.Pass]] = getattr(request, "_authsignal_spent", {})
+    for item in chain.from_iterable(by_holder.values()):
         spent = Challenge.objects.filter(pk=item.id, status=Status.SPENT, proved_at=None, single_use=False)
         row = spent.exclude(state=State.REVIEW_SUCCEEDED).first()
         if row and row.move(Status.RELEASED, source=Status.SPENT, closed_at=None):
@@ -295,14 +318,26 @@ def grant(
         id=row.pk,
         action=row.action,
         at=at,
-        max_age=session.DEGRADED_AGE if degraded else row.max_age,
+        max_age=session.DEGRADED_AGE if degraded else kept_for(row),
         scope=row.scope,
         method=row.verification_method,
         tenant=row.tenant,
         one_request=one_request,
         degraded=degraded,
         bind=row.bound,
+        sent_to=_sent_to(row.method, row.path) if one_request else "",
     )
+
+
+def kept_for(row: Challenge) -> int | None:
+    """Seconds that the proof of a row is kept; None: as long as the session.
+
+    As the action's policy says: a view that asks for a younger one looks at its age by itself, and must not shorten
+    what others are content with. An ALLOW, a review or a link is no proof, and is kept as long as it was asked for.
+    """
+    if row.proved_at is None or row.single_use or row.status == Status.RELEASED:
+        return row.max_age
+    return get_policy(row.action).max_age
 
 
 def grant_at_login(request: HttpRequest, user: AbstractBaseUser) -> None:

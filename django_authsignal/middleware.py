@@ -103,6 +103,7 @@ class AuthsignalMiddleware(_EitherColour):
             answer = steps.run(enforcement.check(request, requirement))
             if answer is not None:
                 return answer
+        enforcement.share_user(request)
         return None
 
     async def _aprocess_view(
@@ -116,6 +117,7 @@ class AuthsignalMiddleware(_EitherColour):
             answer = await steps.arun(enforcement.check(request, requirement))
             if answer is not None:
                 return answer
+        enforcement.share_user(request)
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from .conf import get_settings, valid_action
 from .identity import PSEUDONYM, pseudonym
+from .ledger import kept_for
 from .models import Challenge, Channel, ReceivedEvent, Status
 from .policy import get_policy
 
@@ -61,8 +62,9 @@ def _age(row: Challenge) -> int:
     if row.single_use or row.status == Status.RELEASED:  # for one request, which may come as late as a proof may
         challenge_age = get_policy(row.action).challenge_age if valid_action(row.action) else ours.CHALLENGE_AGE
         return max(row.max_age or 0, challenge_age, ours.CHALLENGE_AGE)
-    if row.max_age is not None:
-        return row.max_age
+    age = kept_for(row) if valid_action(row.action) else row.max_age
+    if age is not None:
+        return age
     # As long as the session; without one, as any other proof.
     return ours.MAX_AGE if row.channel == Channel.API else django_settings.SESSION_COOKIE_AGE
 

@@ -12,8 +12,8 @@ from .people import following
 
 
 def setting_changed(sender: Any, *, setting: str, **kwargs: Any) -> None:
-    """In tests: what was sealed under another SECRET_KEY is looked at again."""
-    if setting == "SECRET_KEY":
+    """In tests: what was sealed under another key is looked at again."""
+    if setting in ("SECRET_KEY", "SECRET_KEY_FALLBACKS"):
         session.forget_known()
 
 

@@ -4,6 +4,7 @@ Everything lives under one key of Django's session, so that `logout()` and a flu
 the user, the user's state and the browser; one that does not fit is not a pass.
 """
 
+import math
 import re
 import secrets
 import time
@@ -16,6 +17,7 @@ from hashlib import sha256
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
@@ -23,7 +25,7 @@ from django.http import HttpRequest
 from . import browser, channel
 from .client import ConfigurationError, Hidden
 from .conf import option
-from .identity import fingerprint, hash_of, same, state
+from .identity import hash_of, same, state
 from .policy import Policy
 
 KEY = "authsignal"
@@ -50,6 +52,7 @@ class Pass(NamedTuple):
     one_request: bool = False
     degraded: bool = False
     bind: Sequence[str] = ()  # names of the fields it is bound to
+    sent_to: str = ""  # for one request: a keyed hash of its method and path
     seal: str = ""  # a keyed hash of all of this, of its browser and of its user's state; last
 
 
@@ -124,8 +127,13 @@ def grant(
     one_request: bool = False,
     degraded: bool = False,
     bind: Iterable[str] = (),
+    sent_to: str = "",
 ) -> None:
-    """Writes a pass for this user, in this browser. The caller has the proof."""
+    """Writes a pass for this user, in this browser. The caller has the proof.
+
+    What no longer counts makes room for it, and what is no better. Beyond `MAX_PASSES` the oldest goes, but those that
+    last as long as the session stay longest: they are what somebody signed in with.
+    """
     made = Pass(
         id=str(id),
         action=action,
@@ -138,18 +146,38 @@ def grant(
         one_request=one_request,
         degraded=degraded,
         bind=list(bind),
+        sent_to=sent_to,
     )
     # Plain texts, no members of enumerations: the seal is of what a store gives back.
     made = Pass._make(str.__str__(item) if isinstance(item, str) else item for item in made)
     made = made._replace(seal=_seal(made, (browser.ensure_value(request), *state(user))))
     items = [item for item in _part(request, "passes").values() if isinstance(item, dict)]
     given = [found for item in items if (found := _given(request, user, item))]
-    kept = [item for item in given if not _replaced(item, made)][-(MAX_PASSES - 1) :]
-    _write(request, passes={item.id: item._asdict() for item in [*kept, made]})
+    kept = [item for item in given if _lasts(item, made.at) and not _replaced(item, made)]
+    shortest = sorted(kept, key=lambda item: item.max_age is None and not item.one_request)
+    pushed = {item.id for item in shortest[: max(0, len(kept) - MAX_PASSES + 1)]}
+    _write(request, passes={item.id: item._asdict() for item in [*kept, made] if item.id not in pushed})
+
+
+def _lasts(found: Pass, now: float) -> bool:
+    # What is for one request waits as long as its policy says; that is not known here.
+    return found.one_request or found.max_age is None or now - found.at < found.max_age
 
 
 def _replaced(old: Pass, new: Pass) -> bool:
-    return (old.action, old.scope, old.one_request) == (new.action, new.scope, new.one_request)
+    """True when the new pass does all that the old one does. One that an outage, or an ALLOW, or a view that asks for a
+    young one gave must not end what was proved for longer.
+    """
+    of_old, of_new = ((item.action, item.scope, item.one_request, item.tenant) for item in (old, new))
+    return of_old == of_new and (new.one_request or (_worth(old) <= _worth(new) and _end(old) <= _end(new)))
+
+
+def _worth(found: Pass) -> int:
+    return 0 if found.degraded else 2 if found.method else 1
+
+
+def _end(found: Pass) -> float:
+    return math.inf if found.max_age is None else found.at + found.max_age
 
 
 def find(
@@ -171,14 +199,21 @@ def find(
     return None
 
 
-def one_request_passes(request: HttpRequest) -> list[Pass]:
-    """The passes of this session that were given for one request, those that no longer count among them."""
+def holds_others(request: HttpRequest, user: AbstractBaseUser, action: str) -> bool:
+    """True when this session holds a pass for the action that was not given to this user as they are now."""
+    items = _part(request, "passes").values()
+    held = [item for item in items if isinstance(item, dict) and item.get("action") == action]
+    return any(_given(request, user, item) is None for item in held)
+
+
+def one_request_passes(request: HttpRequest, sent_to: str) -> list[Pass]:
+    """The passes of this session that were given for this one request, those that no longer count among them."""
     if not hasattr(request, "session"):
         return []
     accessed = request.session.accessed
     items = _part(request, "passes").values()
     read = (_read(item) for item in items if isinstance(item, dict) and item.get("one_request"))
-    found = [item for item in read if item]
+    found = [item for item in read if item and same(item.sent_to, sent_to)]
     if not found:
         # Looked at for every page: one that asks nothing of the session must not vary by cookie because of it.
         request.session.accessed = accessed
@@ -207,22 +242,21 @@ def _given(request: HttpRequest, user: AbstractBaseUser, item: dict[str, Any]) -
         found = known[1]
         return found
     found = _read(item)
-    if found is None or not same(seal, _seal(found, theirs)):
+    if found is None or not any(same(seal, _seal(found, theirs, key)) for key in _keys()):
         return None
-    known[:] = (found._asdict(), found)
+    # Of the one list in it a copy each: the session's own may be changed in place.
+    found = found._replace(bind=list(found.bind))
+    known[:] = ({**found._asdict(), "bind": list(found.bind)}, found)
     return found
 
 
-def was_given(request: HttpRequest, user: AbstractBaseUser, found: Pass) -> bool:
-    """True when this pass was given to this user, as they are now, in this browser or by this API client."""
-    credential = channel.credential(request)
-    if credential:
-        return same(found.seal, credential + fingerprint(user))  # as the ledger has them, where such a pass is from
-    return _given(request, user, found._asdict()) is not None
+def _seal(found: Pass, theirs: tuple[str, ...], key: str | bytes | None = None) -> str:
+    return hash_of("pass", (*found[:-1], *theirs), key)
 
 
-def _seal(found: Pass, theirs: tuple[str, ...]) -> str:
-    return hash_of("pass", (*found[:-1], *theirs))
+def _keys() -> list[str | bytes]:
+    # As sessions do: a new SECRET_KEY signs nobody out while the one before is among its fallbacks.
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
 @lru_cache(maxsize=2048)

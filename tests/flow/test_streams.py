@@ -133,3 +133,14 @@ def test_a_stream_that_is_opened_again_takes_its_proof_once(signed_in, stream):
     stream("action=deleteAccount", lambda read: read())
     signed_in.prove()
     stream("action=deleteAccount", again)
+
+
+def test_a_proof_that_a_stream_has_not_used_ends_with_what_its_user_was(signed_in, ada, stream):
+    def again(read):
+        ada.email = "new@example.com"
+        ada.save()
+        assert read().startswith("challenge")
+
+    stream("action=deleteAccount", lambda read: read())
+    signed_in.prove()
+    stream("action=deleteAccount", again)

@@ -244,13 +244,15 @@ def test_a_forged_post_is_never_answered_by_our_page(way_in, ada):
 # Proved before it is sent
 
 
-def begin(browser, **request):
+def begin(browser, *, secure=False, headers=None, **request):
     request = {"method": "POST", "path": "/pay/", "fields": [["amount", "10"], ["payee", "Zoë"]], **request}
     return browser.fetch(
         reverse("authsignal:challenges"),
         "post",
         data=json.dumps({"action": request.pop("action", "payInvoice"), "returnTo": "/home/", "request": request}),
         content_type="application/json",
+        secure=secure,
+        headers=headers or {},
     )
 
 
@@ -270,12 +272,64 @@ def test_asking_ahead_twice_opens_one_challenge(customer):
     assert Challenge.objects.filter(status=Status.OPEN).count() == 1
 
 
+def test_asking_ahead_leaves_the_browser_its_binding_cookie_over_https(way_in, ada):
+    browser = way_in()
+    browser.force_login(ada)
+    browser.get("/home/", secure=True)
+    browser.get("/withdraw/", secure=True)
+    token = browser.authsignal.complete(str(newest().pk))
+    browser.get(reverse("authsignal:callback", args=[newest().pk]), {"token": token}, secure=True)
+    answer = begin(browser, secure=True)
+    assert answer.json()["code"] == "challenge_required"
+    assert "__Host-authsignal_browser" not in answer.cookies
+    assert browser.authsignal.calls[-1].json["redirectUrl"].startswith("https://")
+    assert browser.get("/withdraw/", secure=True).content == b"withdrawn"
+
+
+class Tenancy:
+    """A middleware that says whose site this is, as django-tenants has it."""
+
+    sync_capable, async_capable = True, False
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.tenant = "acme"
+        return self.get_response(request)
+
+
+def test_what_middleware_put_on_the_request_is_there_when_asking_ahead(way_in, ada, settings, configure):
+    settings.MIDDLEWARE = [f"{__name__}.Tenancy", *settings.MIDDLEWARE]
+    configure(TENANT_ID=lambda request: request.tenant)
+    browser = way_in()
+    browser.force_login(ada)
+    assert begin(browser).status_code == 401
+    assert newest().tenant == "acme"
+    assert browser.fetch("/authsignal/status/?action=payInvoice&path=/home/").status_code == 200
+
+
+def test_code_that_reads_a_request_asked_for_ahead_finds_no_body_but_its_own(customer, configure):
+    found = {}
+
+    def custom(request):
+        found.update(body=request.body, read=request.read(), files=dict(request.FILES), path=request.META["PATH_INFO"])
+        return {"agent": request.headers["User-Agent"]}
+
+    configure(ACTIONS={"payInvoice": {"CUSTOM": custom}})
+    begin(customer, headers={"User-Agent": "Firefox"})
+    assert found == {"body": b"", "read": b"", "files": {}, "path": "/pay/"}
+    assert customer.authsignal.calls[-1].json["custom"]["agent"] == "Firefox"
+
+
 HOSTILE = {
     "another site": {"path": "//evil.example/pay/"},
     "no path": {"path": 7},
     "nowhere": {"path": "/not-there/"},
     "another action": {"path": "/echo/"},
     "no method": {"method": "PAY"},
+    "a method that is no text": {"method": []},
+    "methods": {"method": ["POST"]},
     "fields are no list": {"fields": {"amount": "5"}},
     "fields are no pairs": {"fields": [["amount"]]},
     "values are no text": {"fields": [["amount", 5], ["payee", "Zoë"]]},

@@ -254,6 +254,7 @@ CHANGED = {
     "one_request": True,
     "degraded": True,
     "bind": ["amount"],
+    "sent_to": "another request",
 }
 
 
@@ -339,6 +340,23 @@ def test_another_secret_key_ends_every_pass(request_, user, settings, used):
     if used:
         assert found(request_, user)
     settings.SECRET_KEY = "another secret key"
+    assert found(request_, user) is None
+
+
+def test_a_secret_key_among_the_fallbacks_ends_none(request_, user, settings):
+    """As Django keeps sessions by it: a key changed in turn signs nobody out."""
+    granted(request_, user)
+    settings.SECRET_KEY_FALLBACKS = ["older", settings.SECRET_KEY]
+    settings.SECRET_KEY = "another secret key"
+    assert found(request_, user)
+    settings.SECRET_KEY_FALLBACKS = ["older"]
+    assert found(request_, user) is None
+
+
+def test_a_pass_changed_in_place_after_it_was_used_is_none(request_, user):
+    granted(request_, user, bind=["amount"])
+    assert found(request_, user)
+    request_.session[session.KEY]["passes"][str(ID)]["bind"].append("payee")
     assert found(request_, user) is None
 
 
@@ -471,6 +489,63 @@ def test_a_pass_takes_the_place_of_one_for_the_same(request_, user, changes):
     assert len(request_.session[session.KEY]["passes"]) == (2 if changes else 1)
 
 
+def kept(request):
+    return [one["id"][-1] for one in request.session[session.KEY]["passes"].values()]
+
+
+@pytest.mark.parametrize(
+    "weaker", [{"max_age": 60}, {"method": ""}, {"degraded": True}, {"max_age": None, "degraded": True}]
+)
+def test_what_is_no_better_leaves_a_pass_its_place(request_, user, weaker):
+    """A view that asks for a young proof, or an outage, must not end what was proved for longer."""
+    granted(request_, user)
+    granted(request_, user, id=uuid.UUID(int=2), **weaker)
+    assert kept(request_) == ["1", "2"]
+    granted(request_, user, id=uuid.UUID(int=3), **weaker)
+    assert kept(request_) == ["1", "3"]
+    granted(request_, user, id=uuid.UUID(int=4), max_age=None)
+    assert kept(request_) == ["4"]
+
+
+def test_a_pass_of_another_tenant_leaves_it_its_place(request_, user):
+    granted(request_, user)
+    granted(request_, user, id=uuid.UUID(int=2), tenant="other")
+    assert kept(request_) == ["1", "2"]
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(899, ["1", "2"]), (900, ["2"])])
+def test_a_pass_that_is_over_makes_room(request_, user, clock, seconds, left):
+    granted(request_, user)
+    clock(seconds)
+    granted(request_, user, id=uuid.UUID(int=2), action="payInvoice", at=datetime.fromtimestamp(AT + seconds, UTC))
+    assert kept(request_) == left
+
+
+def test_a_proof_that_waits_for_its_request_makes_no_room_for_its_age_of_nothing(request_, user, clock):
+    granted(request_, user, max_age=0, one_request=True)
+    clock(500)
+    granted(request_, user, id=uuid.UUID(int=2), action="payInvoice", at=datetime.fromtimestamp(AT + 500, UTC))
+    assert kept(request_) == ["1", "2"]
+
+
+def test_what_lasts_as_long_as_the_session_makes_room_last(request_, user):
+    """Thirty-two files, each opened with a proof of its own, must not sign somebody out."""
+    granted(request_, user, action="signIn", max_age=None)
+    for number in range(2, 40):
+        granted(request_, user, id=uuid.UUID(int=number), scope=f"file {number}")
+    held = request_.session[session.KEY]["passes"].values()
+    assert [one["scope"] for one in held] == ["", *(f"file {number}" for number in range(9, 40))]
+    assert found(request_, user, "signIn")
+
+
+def test_a_proof_for_one_request_makes_room_before_what_lasts_as_long_as_the_session(request_, user):
+    granted(request_, user, action="signIn", max_age=None)
+    for number in range(2, 40):
+        granted(request_, user, id=uuid.UUID(int=number), scope=f"{number}", one_request=True, max_age=None)
+    assert len(kept(request_)) == session.MAX_PASSES
+    assert found(request_, user, "signIn")
+
+
 def test_one_pass_is_dropped_or_all(request_, user):
     for number in range(3):
         granted(request_, user, id=uuid.UUID(int=number), action=f"action{number}")
@@ -511,7 +586,7 @@ def test_a_pass_with_a_field_of_another_type_is_none(request_, user, field):
 def test_what_is_no_pass_is_none(request_, user, value):
     request_.session[session.KEY] = {"passes": {"1": value}}
     assert found(request_, user) is None
-    assert session.one_request_passes(request_) == []
+    assert session.one_request_passes(request_, "a payment") == []
 
 
 @pytest.mark.parametrize("value", [None, "text", [], {"passes": "text"}, {"passes": None}])
@@ -530,7 +605,7 @@ def test_the_id_of_a_pass_for_many_requests_may_be_anything(request_, user):
 
 
 def test_a_request_without_a_session_has_no_pass_and_is_told_to_have_one(bare, user):
-    assert session.one_request_passes(bare) == []
+    assert session.one_request_passes(bare, "a payment") == []
     assert found(bare, user) is None
     assert session.open_challenges(bare) == []
     with pytest.raises(ConfigurationError, match="SessionMiddleware"):
@@ -550,18 +625,23 @@ def test_a_pass_says_what_it_was_given_for(request_, user):
 
 def test_only_passes_for_one_request_are_among_those(request_, user):
     granted(request_, user)
-    granted(request_, user, id=uuid.UUID(int=2), one_request=True)
-    assert [one.id for one in session.one_request_passes(request_)] == [str(uuid.UUID(int=2))]
+    granted(request_, user, id=uuid.UUID(int=2), one_request=True, sent_to="a payment")
+    assert [one.id for one in session.one_request_passes(request_, "a payment")] == [str(uuid.UUID(int=2))]
+
+
+def test_passes_for_other_requests_are_not_among_those(request_, user):
+    granted(request_, user, one_request=True, sent_to="a payment")
+    assert session.one_request_passes(request_, "an upload") == []
 
 
 def test_looking_for_passes_of_one_request_is_no_use_of_the_session_unless_there_is_one(request_, user):
     for accessed in (False, True):
         request_.session.accessed = accessed
-        session.one_request_passes(request_)
+        session.one_request_passes(request_, "a payment")
         assert request_.session.accessed is accessed
-    granted(request_, user, one_request=True)
+    granted(request_, user, one_request=True, sent_to="a payment")
     request_.session.accessed = False
-    session.one_request_passes(request_)
+    session.one_request_passes(request_, "a payment")
     assert request_.session.accessed
 
 

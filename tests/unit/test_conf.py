@@ -1,6 +1,7 @@
 """The settings dict: its schema, its errors, read live."""
 
 from dataclasses import fields
+from types import MappingProxyType
 
 import pytest
 from django.views.debug import ExceptionReporter
@@ -114,6 +115,14 @@ def test_what_may_be_meant_so_is_left_alone(raw):
 
 def test_a_sound_dict_has_no_problems():
     assert problems({"API_SECRET_KEY": "x", "PUBLIC_BASE_URL": ["https://a.example"], "METHODS": ["PASSKEY"]}) == []
+
+
+def test_reading_is_live_even_for_a_mapping_that_is_no_dict(settings):
+    policy = {}
+    settings.AUTHSIGNAL = {"API_SECRET_KEY": "x", "ACTIONS": MappingProxyType({"pay": policy})}
+    assert get_settings().ACTIONS["pay"].get("METHODS") is None
+    policy["METHODS"] = ["PASSKEY"]
+    assert get_settings().ACTIONS["pay"]["METHODS"] == ["PASSKEY"]
 
 
 def test_reading_is_live_even_for_a_dict_changed_in_place(settings):
