@@ -62,11 +62,11 @@ def _age(row: Challenge) -> int:
     if row.single_use or row.status == Status.RELEASED:  # for one request, which may come as late as a proof may
         challenge_age = get_policy(row.action).challenge_age if valid_action(row.action) else ours.CHALLENGE_AGE
         return max(row.max_age or 0, challenge_age, ours.CHALLENGE_AGE)
-    age = kept_for(row) if valid_action(row.action) else row.max_age
-    if age is not None:
-        return age
-    # As long as the session; without one, as any other proof.
-    return ours.MAX_AGE if row.channel == Channel.API else django_settings.SESSION_COOKIE_AGE
+    # None: as long as the session; without one, as any other proof.
+    lasting = ours.MAX_AGE if row.channel == Channel.API else django_settings.SESSION_COOKIE_AGE
+    now = kept_for(row) if valid_action(row.action) else row.max_age
+    # Settings may have been others when it was asked for.
+    return max(lasting if age is None else age for age in (now, row.max_age))
 
 
 def _expire(late: QuerySet[Challenge], now: datetime) -> int:
