@@ -267,8 +267,11 @@ class RequestGate:
         Code inside the view that asks for the same action then finds it spent for this request. Were it spent in
         there, a view that fails after its effect would hand it back (one proof, many payments).
         """
-        # By method and path first: of any other request neither the body nor the form's token is touched.
-        waiting = session.one_request_passes(self._request, ledger.sent_to(self._request))
+        waiting = session.one_request_passes(self._request)
+        if waiting:
+            # By method and path first: of any other request neither the body nor the form's token is touched.
+            sent_to = ledger.sent_to(self._request)
+            waiting = [item for item in waiting if item.sent_to == sent_to]
         user = signed_in_user(self._request) if waiting else None
         if user and responses.refuse_forged(self._request):
             return  # a forged form must not cost the person their proof

@@ -206,14 +206,14 @@ def holds_others(request: HttpRequest, user: AbstractBaseUser, action: str) -> b
     return any(_given(request, user, item) is None for item in held)
 
 
-def one_request_passes(request: HttpRequest, sent_to: str) -> list[Pass]:
-    """The passes of this session that were given for this one request, those that no longer count among them."""
+def one_request_passes(request: HttpRequest) -> list[Pass]:
+    """The passes of this session that were given for one request, those that no longer count among them."""
     if not hasattr(request, "session"):
         return []
     accessed = request.session.accessed
     items = _part(request, "passes").values()
     read = (_read(item) for item in items if isinstance(item, dict) and item.get("one_request"))
-    found = [item for item in read if item and same(item.sent_to, sent_to)]
+    found = [item for item in read if item]
     if not found:
         # Looked at for every page: one that asks nothing of the session must not vary by cookie because of it.
         request.session.accessed = accessed

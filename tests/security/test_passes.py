@@ -586,7 +586,7 @@ def test_a_pass_with_a_field_of_another_type_is_none(request_, user, field):
 def test_what_is_no_pass_is_none(request_, user, value):
     request_.session[session.KEY] = {"passes": {"1": value}}
     assert found(request_, user) is None
-    assert session.one_request_passes(request_, "a payment") == []
+    assert session.one_request_passes(request_) == []
 
 
 @pytest.mark.parametrize("value", [None, "text", [], {"passes": "text"}, {"passes": None}])
@@ -605,7 +605,7 @@ def test_the_id_of_a_pass_for_many_requests_may_be_anything(request_, user):
 
 
 def test_a_request_without_a_session_has_no_pass_and_is_told_to_have_one(bare, user):
-    assert session.one_request_passes(bare, "a payment") == []
+    assert session.one_request_passes(bare) == []
     assert found(bare, user) is None
     assert session.open_challenges(bare) == []
     with pytest.raises(ConfigurationError, match="SessionMiddleware"):
@@ -625,23 +625,18 @@ def test_a_pass_says_what_it_was_given_for(request_, user):
 
 def test_only_passes_for_one_request_are_among_those(request_, user):
     granted(request_, user)
-    granted(request_, user, id=uuid.UUID(int=2), one_request=True, sent_to="a payment")
-    assert [one.id for one in session.one_request_passes(request_, "a payment")] == [str(uuid.UUID(int=2))]
-
-
-def test_passes_for_other_requests_are_not_among_those(request_, user):
-    granted(request_, user, one_request=True, sent_to="a payment")
-    assert session.one_request_passes(request_, "an upload") == []
+    granted(request_, user, id=uuid.UUID(int=2), one_request=True)
+    assert [one.id for one in session.one_request_passes(request_)] == [str(uuid.UUID(int=2))]
 
 
 def test_looking_for_passes_of_one_request_is_no_use_of_the_session_unless_there_is_one(request_, user):
     for accessed in (False, True):
         request_.session.accessed = accessed
-        session.one_request_passes(request_, "a payment")
+        session.one_request_passes(request_)
         assert request_.session.accessed is accessed
-    granted(request_, user, one_request=True, sent_to="a payment")
+    granted(request_, user, one_request=True)
     request_.session.accessed = False
-    session.one_request_passes(request_, "a payment")
+    session.one_request_passes(request_)
     assert request_.session.accessed
 
 
