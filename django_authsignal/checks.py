@@ -1,6 +1,5 @@
 """System checks: every fault of the setup, with a stable id and the sentence that mends it."""
 
-import inspect
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
@@ -10,7 +9,6 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
@@ -20,7 +18,7 @@ from django.template import engines
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
-from . import address_views, limit_conf, lockouts, token_views, usernameless
+from . import address_views, limit_conf, lockouts, password_backends, token_views, usernameless
 from .backends import AuthsignalBackendMixin
 from .client import ConfigurationError
 from .conf import (
@@ -127,11 +125,13 @@ def _position(middleware: Sequence[str], wanted: str) -> int | None:
 
 def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """E005: a backend takes passwords without the gate. W005: no backend is gated."""
-    paths = list(django_settings.AUTHENTICATION_BACKENDS)
-    gated = [path for path in paths if _is(path, AuthsignalBackendMixin)]
+    backends = {path: password_backends.class_of(path) for path in django_settings.AUTHENTICATION_BACKENDS}
+    gated = [path for path, backend in backends.items() if backend and issubclass(backend, AuthsignalBackendMixin)]
     found: list[CheckMessage] = []
-    for path in paths:
-        fault = _in_front_of_gate(path) if path in gated else gated and _takes_passwords(path) and _beside(path)
+    for path, backend in backends.items():
+        if backend is None or not gated:
+            continue  # Django reports what cannot be imported
+        fault = _in_front_of_gate(backend) if path in gated else _beside(backend)
         if fault:
             found.append(Error(f"The backend {path!r} {fault[0]}", hint=fault[1], id="authsignal.E005"))
     if not gated:
@@ -164,16 +164,23 @@ BESIDE = (
 )
 
 
-def _beside(path: str) -> tuple[str, str]:
-    if any(lockouts.locks_out(base) for base in import_string(path).__mro__):
+def _beside(backend: type) -> tuple[str, str] | None:
+    """A way to sign in with a password, beside the gate."""
+    taken = password_backends.password_taken(backend)
+    if not taken:
+        return None
+    if any(lockouts.locks_out(base) for base in backend.__mro__):
         # Its `aauthenticate` is ModelBackend's, and lets in whoever has the password: past the lock-out, and past us.
         return BESIDE[0], "Use axes.backends.AxesStandaloneBackend, which only locks out, in its place."
-    return BESIDE
+    if taken == password_backends.PASSWORD:
+        return BESIDE
+    text = f"may sign in with a password ({taken}) and without a challenge, beside a gated one."
+    return text, f"{BESIDE[1]} If it takes none, have its signature name what it takes, as token does."
 
 
-def _in_front_of_gate(path: str) -> tuple[str, str] | None:
+def _in_front_of_gate(backend: type) -> tuple[str, str] | None:
     """A method that a gated backend has in front of the gate: what it returns is signed in without a challenge."""
-    for base in import_string(path).__mro__:
+    for base in backend.__mro__:
         if base is AuthsignalBackendMixin:
             return None
         for name in ("authenticate", "aauthenticate"):
@@ -182,30 +189,6 @@ def _in_front_of_gate(path: str) -> tuple[str, str] | None:
                 hint = f"Put it behind AuthsignalBackendMixin: class {base.__name__}Gated(AuthsignalBackendMixin, …)."
                 return text, hint
     return None
-
-
-def _is(path: str, base: type) -> bool:
-    try:
-        found = import_string(path)
-    except ImportError:
-        return False
-    return isinstance(found, type) and issubclass(found, base)
-
-
-def _takes_passwords(path: str) -> bool:
-    """True for ModelBackend's kind and for any backend whose authenticate() names a password."""
-    try:
-        found = import_string(path)
-    except ImportError:
-        return False
-    if lockouts.locks_out(found):
-        return False
-    names: set[str] = set()
-    for name in ("authenticate", "aauthenticate"):
-        method = getattr(found, name, None)
-        names |= set(inspect.signature(method).parameters) if callable(method) else set()
-    remote_user = "remote_user" in names
-    return (isinstance(found, type) and issubclass(found, ModelBackend) and not remote_user) or "password" in names
 
 
 def replaced_site(site: Any, wanted: type) -> list[CheckMessage]:

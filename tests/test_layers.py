@@ -75,6 +75,7 @@ LAYERS = {
         lockouts
         migrations
         models
+        password_backends
         rollout
         signals
         address_views

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.backends import BaseBackend, ModelBackend, RemoteUserBackend
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core.checks import Error, Warning, run_checks
 from django.views.decorators.debug import sensitive_variables
@@ -16,6 +16,7 @@ from django_authsignal.decorators import challenge_required
 
 pytestmark = pytest.mark.django_db  # Django's own checks ask the database, from 6.1 on
 
+GATED = "django_authsignal.backends.AuthsignalBackend"
 GOOD_DEPLOYMENT = {
     "API_SECRET_KEY": "a real key",
     "PUBLIC_BASE_URL": "https://shop.example",
@@ -157,6 +158,124 @@ def test_a_backend_without_passwords_beside_a_gated_one_is_fine(settings):
         "django.contrib.auth.backends.RemoteUserBackend",
     ]
     assert "authsignal.E005" not in found()
+
+
+class AnyCredentials:
+    def authenticate(self, request, **credentials):
+        return None
+
+
+class OtherNames:
+    def authenticate(self, request, user, pwd):
+        return None
+
+
+class AsyncOtherNames(BaseBackend):
+    async def aauthenticate(self, request, *, user, passphrase):
+        return None
+
+
+class ForgottenSignature:
+    def authenticate(*args, **kwargs):
+        return None
+
+
+class OfTheClass:
+    @classmethod
+    def authenticate(cls, request, pwd):
+        return None
+
+
+class WrittenInC:
+    authenticate = type
+
+
+class OfTheInstance:
+    def __getattr__(self, name):
+        return getattr(ModelBackend(), name)
+
+
+def by_function():
+    return ModelBackend()
+
+
+def by_a_broken_function():
+    raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("backend", "taken"),
+    [
+        (AnyCredentials, "**credentials"),
+        (OtherNames, "pwd"),
+        (AsyncOtherNames, "passphrase"),
+        (ForgottenSignature, "**kwargs"),
+        (OfTheClass, "pwd"),
+        (WrittenInC, "what authenticate() does not say"),
+        (OfTheInstance, "what its class does not say"),
+        (by_a_broken_function, "what its class does not say"),
+    ],
+)
+def test_a_backend_of_which_a_password_cannot_be_ruled_out_is_an_error(settings, backend, taken):
+    settings.AUTHENTICATION_BACKENDS = [GATED, f"{__name__}.{backend.__name__}"]
+    item = found()["authsignal.E005"]
+    assert f"may sign in with a password ({taken})" in item.msg
+    assert item.hint.endswith("as token does.")
+
+
+def test_a_function_that_makes_a_password_backend_is_an_error(settings):
+    settings.AUTHENTICATION_BACKENDS = [GATED, f"{__name__}.by_function"]
+    assert "signs in with a password and without" in found()["authsignal.E005"].msg
+
+
+def gated_by_function():
+    return AuthsignalBackend()
+
+
+def test_a_function_that_makes_a_gated_backend_is_fine(settings):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.gated_by_function"]
+    assert found() == {}
+
+
+class ByToken(BaseBackend):
+    def authenticate(self, request, user_id=None, access_token=None):
+        return None
+
+
+class ByTokenAlone:
+    @staticmethod
+    def authenticate(request, *, token):
+        return None
+
+
+class Staff(RemoteUserBackend):
+    create_unknown_user = False
+
+
+class PermissionsOnly(BaseBackend):
+    def has_perm(self, user_obj, perm, obj=None):
+        return False
+
+
+class Rules:
+    """As django-rules has it: it signs nobody in."""
+
+    def authenticate(self, *args, **kwargs):
+        return None
+
+    authenticate.__module__, authenticate.__qualname__ = "rules.permissions", "ObjectPermissionBackend.authenticate"
+
+
+@pytest.mark.parametrize("backend", [ByToken, ByTokenAlone, Staff, PermissionsOnly, Rules])
+def test_a_backend_that_is_known_to_take_no_password_is_fine(settings, backend):
+    settings.AUTHENTICATION_BACKENDS = [GATED, f"{__name__}.{backend.__name__}"]
+    assert found() == {}
+
+
+@pytest.mark.parametrize("path", ["no.such.Backend", "tests.unit.no_urls.Nothing", None])
+def test_a_backend_that_cannot_be_imported_is_left_to_django(settings, path):
+    settings.AUTHENTICATION_BACKENDS = [GATED, path]
+    assert found() == {}
 
 
 def test_no_gated_backend_is_a_warning(settings):
