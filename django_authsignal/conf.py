@@ -134,6 +134,7 @@ CHOICES = {
 }
 SHORTEST_SECRET = 32  # characters: who guesses it learns who is behind every id
 LARGEST = 2_147_483_647  # what the ledger's column holds
+LONGEST_TENANT = 128  # characters, as the ledger keeps them
 NUMBERS = {
     "TIMEOUT": (0.001, 3600),
     "RETRIES": (0, 10),
@@ -151,6 +152,7 @@ CODES = ("SIGN_IN_ACTION", "MANAGE_ACTION", "RESET_ACTION", "OTP_ACTION", "SUDO_
 ENVIRONMENT = ("API_SECRET_KEY", "TENANT_ID", "API_URL")
 FROM_ENVIRONMENT = (*ENVIRONMENT, "USER_ID_SECRET")
 SECRETS = ("API_SECRET_KEY", "API_SECRET_KEY_FALLBACKS", "USER_ID_SECRET")
+NO_TEXT = re.compile("[\\0\\ud800-\\udfff]")  # NUL and halves of characters: no path, page or database takes them
 HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*")
 HOST_HINT = 'Write hosts without scheme, port and path: "auth.shop.example", or ".shop.example" for all below it.'
 LISTS = ("API_SECRET_KEY_FALLBACKS", "HOSTED_HOSTS", "METHODS", "PASSWORDLESS_METHODS")
@@ -268,6 +270,7 @@ def _action(code: Any, policy: Any) -> list[Problem]:
 
 
 SECRET_HINT = "Make one once, to keep for ever: python -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105  a name, no secret
+LABEL_HINT = 'Write plain words, such as "Withdraw {amount}".'
 ACTION_HINT = "An action code is 1 to 64 letters, digits, '-' and '_', as in Authsignal's portal."
 
 
@@ -373,7 +376,8 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
     if key in CODES and not (key == "OTP_ACTION" and value == ""):
         return None if valid_action(value) else (f"is {value!r}, not an action code.", ACTION_HINT)
     if key == "USER_ID_PREFIX":
-        return None if isinstance(value, str) else ("is not a string.", "Write a short prefix, such as 'staging-'.")
+        ok = isinstance(value, str) and not NO_TEXT.search(value)
+        return None if ok else ("is not a text.", "Write a short prefix, such as 'staging-'.")
     if key == "USER_ID_SECRET":
         # Never quoted: whoever reads it can tell whose id is whose.
         if value is None or (isinstance(value, str) and (not value or len(value) >= SHORTEST_SECRET)):
@@ -386,6 +390,8 @@ def _plain_fault(key: Any, value: Any) -> tuple[str, str] | None:
             return _api_url_fault(value)
         if key == "API_SECRET_KEY" and isinstance(value, str):
             return _key_fault(value)
+        if key == "TENANT_ID" and isinstance(value, str):
+            return _tenant_fault(value)
         if value is None or callable(value) or isinstance(value, str):
             return None
         return "is neither a string nor a callable(request).", "Give the value from Authsignal's portal."
@@ -413,6 +419,14 @@ def _key_fault(value: str) -> tuple[str, str] | None:
     )
 
 
+def _tenant_fault(value: str) -> tuple[str, str] | None:
+    # The ledger would keep a part of it, and no proof would ever be of the tenant that it was asked for.
+    if len(value) <= LONGEST_TENANT and not NO_TEXT.search(value):
+        return None
+    text = f"is no tenant's id: longer than {LONGEST_TENANT} characters, or with NUL or half of a character in it."
+    return text, "Copy the tenant id alone from Authsignal's portal."
+
+
 def _api_url_fault(value: str) -> tuple[str, str] | None:
     if not _is_address(value):
         return f"is {value!r}, no address.", f"Write the address of your region, such as {US_REGION!r}."
@@ -426,7 +440,9 @@ def _api_url_fault(value: str) -> tuple[str, str] | None:
 def _label_fault(value: Any) -> tuple[str, str] | None:
     if not isinstance(value, str):
         lazy = hasattr(value, "__html__") or hasattr(value, "_proxy____args")
-        return None if lazy else ("is not a string.", 'Write plain words, such as "Withdraw {amount}".')
+        return None if lazy else ("is not a string.", LABEL_HINT)
+    if NO_TEXT.search(value):
+        return "holds NUL or half of a character.", LABEL_HINT
     try:
         holes = [(name, how) for _, name, _, how in string.Formatter().parse(value) if name is not None]
     except ValueError:
@@ -481,6 +497,9 @@ def option(name: str, request: HttpRequest) -> str:
         kind = type(said).__name__
         del said  # it may be the key, as bytes
         raise ConfigurationError(f"{name} is a callable, and gave a {kind}. Return a string.")
+    fault = _tenant_fault(said) if name == "TENANT_ID" else None
+    if fault:
+        raise ConfigurationError(f"{name} is a callable, and what it gave {fault[0]} {fault[1]}")
     return said
 
 

@@ -75,6 +75,10 @@ def test_a_decorator_with_a_code_that_does_not_fit_is_an_error_at_import(code):
 GIVEN = {
     "a key that is none": ({"API_SECRET_KEY": lambda request: None}, "API_SECRET_KEY is a callable.* Return a string"),
     "a tenant that is none": ({"TENANT_ID": lambda request: 7}, "TENANT_ID is a callable.* Return a string"),
+    "a tenant that is too long": (
+        {"TENANT_ID": lambda request: "t" * 129},
+        "TENANT_ID is a callable.* Copy the tenant",
+    ),
     "an origin that is none": ({"PUBLIC_BASE_URL": lambda request: "javascript:x"}, "what it gave .* Write an origin"),
     "an attribute that nobody knows": ({"TRACK_ATTRIBUTES": lambda *args: {"colour": 1}}, "gave colour.* custom"),
     "attributes that are none": ({"TRACK_ATTRIBUTES": lambda *args: 7}, "gave a int. Return a dict"),

@@ -7,7 +7,16 @@ import pytest
 from django.views.debug import ExceptionReporter
 
 from django_authsignal.client import ConfigurationError
-from django_authsignal.conf import KEYS, Settings, get_client, get_settings, problems, settings_for
+from django_authsignal.conf import (
+    KEYS,
+    LONGEST_TENANT,
+    Settings,
+    get_client,
+    get_settings,
+    problems,
+    settings_for,
+)
+from django_authsignal.models import Challenge
 from django_authsignal.policy import get_policy, label_for
 
 
@@ -63,6 +72,10 @@ from django_authsignal.policy import get_policy, label_for
         ({"API_SECRET_KEY": "kéy"}, "Copy the key alone"),
         ({"API_SECRET_KEY": "key:"}, "Copy the key alone"),
         ({"API_SECRET_KEY_FALLBACKS": ["fine", " old"]}, "Copy the key alone"),
+        ({"TENANT_ID": "t" * 129}, "Copy the tenant id alone"),
+        ({"TENANT_ID": "t\ud800"}, "Copy the tenant id alone"),
+        ({"USER_ID_PREFIX": "staging\udfff"}, "Write a short prefix"),
+        ({"ACTIONS": {"pay": {"LABEL": "Pay \ud83d"}}}, "Write plain words"),
         ({"PUBLIC_BASE_URL": "shop.example"}, "origin"),
         ({"PUBLIC_BASE_URL": "https://shop.example/path"}, "origin"),
         ({"USER_ID": "no.such.function"}, "dotted path"),
@@ -105,6 +118,7 @@ def test_a_key_with_a_fault_is_not_quoted(key):
         {"API_URL": "https://proxy.shop.example"},
         {"API_URL": "http://localhost:9001/v1/"},
         {"API_SECRET_KEY": "", "API_SECRET_KEY_FALLBACKS": []},
+        {"TENANT_ID": "t" * 128, "USER_ID_PREFIX": "é", "ACTIONS": {"pay": {"LABEL": "Pay 😀"}}},
         {"LIMITS": None},
         {"LIMITS": {"START": None, "CALLBACK": {"SESSION": 0, "ADDRESS": None}, "PASSWORDLESS": {"WINDOW": 86_400}}},
     ],
@@ -192,6 +206,10 @@ def test_the_emulator_stands_in_under_debug_without_a_key(settings, debug, key, 
     found = get_settings()
     assert found.emulator is on
     assert (found.API_URL == "http://localhost:9000/v1") is on
+
+
+def test_the_longest_tenant_is_what_the_ledger_keeps():
+    assert Challenge._meta.get_field("tenant").max_length == LONGEST_TENANT
 
 
 def test_every_key_has_a_field():
