@@ -1,6 +1,8 @@
 """System checks: every fault of the setup, with a stable id and the sentence that mends it."""
 
+import re
 import socket
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -212,17 +214,44 @@ def unknown_doors(owner: type, keys: Iterable[str], known: Iterable[str]) -> lis
 
 
 def check_emulator(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """W006: the emulator is on and does not answer."""
+    """W006: the emulator is on, and does not answer, or something else does."""
     settings = _settings()
     if settings is None or not settings.emulator or not isinstance(settings.API_URL, str):
         return []
-    parts = urlsplit(settings.API_URL)
+    heard = _heard_at(settings.API_URL)
+    if heard is None:
+        text, hint = f"The emulator does not answer at {settings.API_URL}.", f"Start it: {emulator_command(settings)}"
+    elif heard and not EMULATORS_HEAD.match(heard):
+        text, hint = f"What answers at {settings.API_URL} is not the emulator.", OTHERS_PORT
+    else:
+        return []
+    return [Warning(text, hint=hint, id="authsignal.W006")]
+
+
+EMULATORS_HEAD = re.compile(rb"HTTP/.*\r\ncontent-type: application/json", re.DOTALL | re.IGNORECASE)
+OTHERS_PORT = "Give the emulator a port of its own, by --port, and API_URL with it."
+PATIENCE = 0.3  # seconds: this check runs at every start of a development server
+
+
+def _heard_at(url: str) -> bytes | None:
+    """How what answers there begins; b"" where that cannot be told at once, None where nobody answers."""
+    parts, ends = urlsplit(url), time.monotonic() + PATIENCE
+    is_secure = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if is_secure else 80)
     try:
-        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=0.3):
-            return []
+        line = socket.create_connection((host, port), timeout=PATIENCE)
     except OSError:
-        text = f"The emulator does not answer at {settings.API_URL}."
-        return [Warning(text, hint=f"Start it: {emulator_command(settings)}", id="authsignal.W006")]
+        return None
+    with line:
+        left = ends - time.monotonic()
+        if is_secure or left <= 0:
+            return b""
+        try:
+            line.settimeout(left)
+            line.sendall(f"GET {parts.path.rstrip('/')}/ HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
+            return line.recv(8192)
+        except OSError:
+            return b""
 
 
 def check_token_views(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -339,7 +368,7 @@ def _deployment(settings: Settings) -> Iterator[CheckMessage]:
         text = "The emulator, or a key of it, is configured: anybody who reaches it can prove anything."
         hint = "Set Authsignal's own API_SECRET_KEY, EMULATOR to None, and take its keys out of the fallbacks."
         yield Error(text, hint=hint, id="authsignal.E011")
-    if isinstance(settings.API_URL, str) and not settings.API_URL.startswith("https://"):
+    if isinstance(settings.API_URL, str) and urlsplit(settings.API_URL).scheme != "https":
         text = "API_URL is not https: the secret key would travel in the clear."
         yield Error(text, hint="Use the https address of your Authsignal region.", id="authsignal.E012")
     if settings.PUBLIC_BASE_URL is None:

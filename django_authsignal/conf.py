@@ -22,6 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 from . import deadline_conf, limit_conf
 from .calls import CacheStore, tell
 from .client import Client, ConfigurationError, Hidden, Sealed
+from .client.http import address_fault
 from .client.types import VerificationMethod
 
 if TYPE_CHECKING:
@@ -428,8 +429,9 @@ def _tenant_fault(value: str) -> tuple[str, str] | None:
 
 
 def _api_url_fault(value: str) -> tuple[str, str] | None:
-    if not _is_address(value):
-        return f"is {value!r}, no address.", f"Write the address of your region, such as {US_REGION!r}."
+    fault = address_fault(value)  # as the client has it: it would refuse the address at the first call
+    if fault:
+        return fault, f"Write the address of your region, such as {US_REGION!r}."
     parts = urlsplit(value)
     host = parts.hostname or ""
     if parts.path.strip("/") or not (host.endswith(".authsignal.com") or host in ("localhost", "127.0.0.1", "::1")):

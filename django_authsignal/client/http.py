@@ -28,6 +28,7 @@ from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
 from django_authsignal import __version__
 
@@ -63,6 +64,7 @@ _FIXES: Mapping[int, str] = {
 }
 # A JWT, whose first part is the base64 of a JSON object. Linear: the text is the service's, and may be hostile.
 _TOKEN = re.compile(r"\bey[\w-]{6,}(?:\.[\w-]*)*")
+_NO_URL = "is not an http or https URL."
 _FAILURES = (requests.RequestException, HTTPError, OSError)
 _T = TypeVar("_T")
 
@@ -508,17 +510,24 @@ def _fault(secret: object) -> str | None:
 
 
 def _base_url(api_url: str) -> str:
-    fix = "Give one like https://api.authsignal.com/v1."
-    try:
-        parts = urlsplit(api_url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except (ValueError, TypeError, AttributeError):
-        usable = False
-    if not usable:
-        raise errors.ConfigurationError(f"The API URL is not an http or https URL. {fix}")
-    if parts.username is not None or re.search(r"[\s\\?#]", api_url):
-        raise errors.ConfigurationError(f"The API URL holds a user name, a query, a fragment or a space. {fix}")
+    fault = address_fault(api_url)
+    if fault:
+        raise errors.ConfigurationError(f"The API URL {fault} Give one like https://api.authsignal.com/v1.")
     return api_url.rstrip("/")
+
+
+def address_fault(api_url: object) -> str:
+    """Why this cannot be the API's address; "" for one that can be. It is never quoted: it may hold a password."""
+    try:
+        parts = urlsplit(api_url) if isinstance(api_url, str) else urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            return _NO_URL
+        if parts.username is not None or re.search(r"[\s\\?#]", str(api_url)):
+            return "holds a user name, a query, a fragment or a space."
+        parse_url(str(api_url))  # urllib3 opens the connection, and takes no host like "%zz"
+    except ValueError:
+        return _NO_URL
+    return ""
 
 
 def _causes(exc: BaseException | None) -> list[BaseException]:

@@ -1,6 +1,9 @@
 """Every fault of the setup is found, at its severity, with the fix."""
 
 import re
+import socket
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -289,6 +292,57 @@ def test_an_emulator_that_does_not_answer_is_a_warning_naming_the_command(settin
     assert found()["authsignal.W006"].hint == f"Start it: {command}"
 
 
+@contextmanager
+def answering(answer):
+    """Something on a port: says `answer` to whoever asks, or nothing for None."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            line, _ = listener.accept()
+            with line:
+                line.recv(8192)
+                line.sendall(answer)
+                line.recv(1)
+
+        if answer is not None:
+            threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_another_service_on_the_emulators_port_is_a_warning(settings, answer):
+    with answering(answer) as url:
+        settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": url}
+        item = found()["authsignal.W006"]
+    assert item.msg == f"What answers at {url} is not the emulator."
+    assert "--port" in item.hint
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 404 Not Found\r\nDate: x\r\ncontent-type: application/json\r\n\r\n", None]
+)
+def test_what_may_be_the_emulator_is_not_warned_of(settings, answer):
+    with answering(answer) as url:
+        settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": url}
+        assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "port"), [("https://emulator/v1", 443), ("http://emulator/v1", 80), ("https://emulator:9000/v1", 9000)]
+)
+def test_the_emulator_is_looked_for_at_the_port_of_its_address(settings, monkeypatch, url, port):
+    asked = []
+
+    def create_connection(address, timeout):
+        asked.append(address)
+        raise OSError
+
+    monkeypatch.setattr("django_authsignal.checks.socket.create_connection", create_connection)
+    settings.AUTHSIGNAL = {"EMULATOR": True, "API_URL": url}
+    assert "authsignal.W006" in found()
+    assert asked == [("emulator", port)]
+
+
 def test_a_cache_for_outages_that_is_not_there_is_an_error(settings):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "BREAKER_CACHE": "defualt"}
     assert found()["authsignal.E030"].hint == "Use one of 'default', or None."
@@ -327,6 +381,11 @@ def test_what_must_not_go_live_is_found_at_deployment(settings, changes, finding
     settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, **changes}
     assert finding in found(deploy=True)
     assert finding not in found()
+
+
+def test_the_scheme_of_an_address_may_be_in_capitals(settings):
+    settings.AUTHSIGNAL = {**GOOD_DEPLOYMENT, "API_URL": "HTTPS://API.AUTHSIGNAL.COM/v1/"}
+    assert "authsignal.E012" not in found(deploy=True)
 
 
 @pytest.fixture

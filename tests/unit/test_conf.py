@@ -67,6 +67,11 @@ from django_authsignal.policy import get_policy, label_for
         ({"HOSTED_HOSTS": ["auth.shop.example", "*.shop.example"]}, ".shop.example"),
         ({"API_URL": "https://eu.api.authsignal.com"}, "'https://eu.api.authsignal.com/v1'"),
         ({"API_URL": "http://localhost:9001/"}, "'http://localhost:9001/v1'"),
+        ({"API_URL": "https://x/v1?a=1"}, "holds a user name, a query, a fragment or a space"),
+        ({"API_URL": "https://x/v1#f"}, "holds a user name, a query, a fragment or a space"),
+        ({"API_URL": "https://u:p@x/v1"}, "holds a user name, a query, a fragment or a space"),
+        ({"API_URL": "http://a b"}, "holds a user name, a query, a fragment or a space"),
+        ({"API_URL": "http://%zz/v1"}, "is not an http or https URL"),
         ({"API_SECRET_KEY": "abc\n"}, "Copy the key alone"),
         ({"API_SECRET_KEY": "   "}, "Copy the key alone"),
         ({"API_SECRET_KEY": "kéy"}, "Copy the key alone"),
@@ -111,12 +116,18 @@ def test_a_key_with_a_fault_is_not_quoted(key):
     assert problems({"API_SECRET_KEY": key})
 
 
+def test_an_address_with_a_fault_is_not_quoted():
+    assert "hush" not in problems({"API_URL": "https://me:hush@x/v1"})[0].text
+
+
 @pytest.mark.parametrize(
     "raw",
     [
         {"HOSTED_HOSTS": [".shop.example", "auth.bücher.example", "localhost"]},
         {"API_URL": "https://proxy.shop.example"},
         {"API_URL": "http://localhost:9001/v1/"},
+        {"API_URL": "HTTPS://API.AUTHSIGNAL.COM/v1/"},
+        {"API_URL": "https://bücher.example/v1"},
         {"API_SECRET_KEY": "", "API_SECRET_KEY_FALLBACKS": []},
         {"TENANT_ID": "t" * 128, "USER_ID_PREFIX": "é", "ACTIONS": {"pay": {"LABEL": "Pay 😀"}}},
         {"LIMITS": None},
