@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
@@ -107,11 +107,9 @@ class Http:
         # The environment is read once, here: proxies and a company's own certificates work, netrc never
         # replaces the key.
         self._proxies = _proxies(self.base_url) if transport is None else {}
-        if any(proxy.lower().startswith("socks") for proxy in self._proxies.values()):
-            raise errors.ConfigurationError(
-                "The environment names a SOCKS proxy, which cannot end a call on time. Name an HTTP proxy in "
-                "HTTPS_PROXY, or the API's host in NO_PROXY."
-            )
+        fault = _proxy_fault(self.base_url, self._proxies) if self._proxies else ""
+        if fault:
+            raise errors.ConfigurationError(fault)
         self._ca_bundle = (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
         )
@@ -450,17 +448,22 @@ def _wait(outcome: object, attempt: int) -> float | None:
 
 def _patience_fault(timeout: float, patience: Patience) -> str:
     """What is wrong with the numbers, and its fix; "" for nothing."""
-    if not 0 < timeout <= 3600:
+    if not _are_seconds(timeout):
         return f"The timeout is {timeout!r}. Give the seconds one call may take, as 5.0."
     if type(patience.retries) is not int or not 0 <= patience.retries <= MOST_RETRIES:
         return f"retries is {patience.retries!r}. Give a whole number from 0 to {MOST_RETRIES}."
     if type(patience.breaker_failures) is not int or patience.breaker_failures < 0:
         return f"breaker_failures is {patience.breaker_failures!r}. Give a whole number; 0 switches it off."
-    if not 0 < patience.breaker_pause <= 3600:
+    if not _are_seconds(patience.breaker_pause):
         return f"breaker_pause is {patience.breaker_pause!r}. Give the seconds in which no call is made, as 10.0."
     if type(patience.max_calls) is not int or patience.max_calls < 1:
         return f"max_calls is {patience.max_calls!r}. Give the calls that may be under way at once, as 64."
     return ""
+
+
+def _are_seconds(value: object) -> bool:
+    # A Decimal compares as a number does, and no clock can be added to it.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 3600
 
 
 def _query(query: Mapping[str, str | Sealed]) -> str:
@@ -471,6 +474,26 @@ def _proxies(url: str) -> dict[str, str]:
     """The proxy that the environment names for this URL, under its scheme."""
     proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None))
     return {urlsplit(url).scheme: proxy} if proxy else {}
+
+
+def _proxy_fault(url: str, proxies: dict[str, str]) -> str:
+    """Why no call can go by this proxy; "" for nothing. It is never quoted: it may hold a password."""
+    if any(proxy.lower().startswith("socks") for proxy in proxies.values()):
+        return (
+            "The environment names a SOCKS proxy, which cannot end a call on time. Name an HTTP proxy in "
+            "HTTPS_PROXY, or the API's host in NO_PROXY."
+        )
+    request = requests.PreparedRequest()
+    request.url = url
+    try:
+        # As every call will, and without a connection. At the call it would be an outage, and might open a door.
+        HTTPAdapter().get_connection_with_tls_context(request, True, proxies=proxies)
+    except ValueError:
+        return (
+            "The environment names a proxy that is no http or https address. Write HTTPS_PROXY (or HTTP_PROXY, or "
+            "ALL_PROXY) as http://proxy.example:3128, or the API's host into NO_PROXY."
+        )
+    return ""
 
 
 def segment(name: str, value: str) -> str:

@@ -631,6 +631,8 @@ def test_an_observer_that_raises_fails_no_call(server: Server, caplog: pytest.Lo
         ({"breaker_failures": -1}, "0 switches it off"),
         ({"breaker_pause": 0}, "as 10.0"),
         ({"breaker_pause": float("nan")}, "as 10.0"),
+        ({"breaker_pause": "x"}, "as 10.0"),
+        ({"breaker_pause": None}, "as 10.0"),
         ({"max_calls": 0}, "as 64"),
     ],
 )

@@ -10,7 +10,9 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,9 +77,9 @@ def test_a_name_that_does_not_resolve_is_a_failed_connection() -> None:
         Client(SECRET, api_url="http://name.invalid/v1").track("1", "a")
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 3601])
-def test_a_timeout_that_is_no_limit_is_refused(timeout: float) -> None:
-    with pytest.raises(ConfigurationError, match="timeout"):
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 3601, None, "5", True, Decimal(5)])
+def test_a_timeout_that_is_no_limit_is_refused(timeout: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"timeout.* as 5\.0\."):
         Client(SECRET, timeout=timeout)
 
 
@@ -253,6 +255,36 @@ def test_the_proxys_password_goes_to_the_proxy_and_into_no_error(monkeypatch: py
     with pytest.raises(ConnectionFailed) as caught:
         client.track("1", "a")
     assert "proxy-password" not in f"{caught.value} {caught.value!r} {client!r}"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://me:proxy-password@[bad", "garbage:xx:yy", "ftp://x", "localhost:3128", "http://", "http://x:99999"],
+)
+@pytest.mark.parametrize("url", ["https://api.invalid/v1", "http://api.invalid/v1"])
+def test_a_proxy_that_is_none_is_the_callers_mistake_and_no_outage(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, url: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match=r"as http://proxy\.example:3128.* NO_PROXY") as caught:
+        Client(SECRET, api_url=url)
+    assert "proxy-password" not in f"{caught.value} {caught.value.__context__}"
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "HTTP://127.0.0.1:1", "127.0.0.1:1", "//127.0.0.1:1"])
+def test_a_proxy_that_is_away_is_an_outage(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConnectionFailed):
+        Client(SECRET, api_url="http://api.invalid/v1", retries=0).track("1", "a")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://%zz/v1", "http://[::1/v1", "http://x\0/v1", "https://u:p@x/v1", "https://x/v1?a=1", "ftp://x/v1", b"x"],
+)
+def test_an_address_that_is_none_is_the_callers_mistake_and_no_outage(url: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"Give one like https://api\.authsignal\.com/v1\.$"):
+        Client(SECRET, api_url=url)
 
 
 def test_a_socks_proxy_is_refused_and_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
