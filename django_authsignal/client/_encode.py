@@ -90,13 +90,21 @@ def encode(attributes: Mapping[str, Any]) -> bytes:
 
 def _object(value: Mapping[Any, Any], where: str) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for key, item in value.items():
+    for key, given in value.items():
+        item = _bare(given)
         if not isinstance(key, str):
             raise TypeError(f"{where or 'attributes'} has the key {key!r}, and JSON keys are texts. Use str(key).")
         if item is not None:
             name = str(key.value) if isinstance(key, Enum) else key
             out[name] = _value(item, f"{where}.{name}" if where else name)
     return out
+
+
+def _bare(value: Any) -> Any:
+    """What a member of an enum stands for: it may be None, which is left out."""
+    while isinstance(value, Enum) and value is not CLEAR:
+        value = value.value
+    return value
 
 
 def _value(value: Any, where: str) -> Any:
@@ -108,7 +116,7 @@ def _value(value: Any, where: str) -> Any:
     if isinstance(value, Sealed):
         return value.reveal()
     if isinstance(value, Enum):
-        return _value(value.value, where)
+        return _value(_bare(value), where)
     if isinstance(value, (int, float, Decimal)):
         return _number(value, where)
     if isinstance(value, str):

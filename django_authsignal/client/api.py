@@ -135,6 +135,9 @@ class Client:
         `custom` feeds the tenant's rules; its keys are the caller's own and are sent as they are. With an
         `idempotency_key` the call may be sent again when no answer came; without one it never is.
         """
+        if idempotency_key == "":
+            # It would be sent again as one and the same, and every call without a key is another one.
+            raise ValueError("idempotency_key is empty. Give a text that is this call's own, or leave it out.")
         return self._one(
             Tracked.from_wire,
             "track",
@@ -410,6 +413,8 @@ def _passkey(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _action(action: str) -> str:
+    if not isinstance(action, str):
+        raise TypeError(f"The action is a {type(action).__name__}, and action codes are texts. Give its code.")
     if not _ACTION.match(action):
         raise ValueError(f"{action!r} is not an action code. Use 1 to 64 of the characters a-z, A-Z, 0-9, _ and -.")
     return action
@@ -425,5 +430,10 @@ def _present(query: _Query | None) -> dict[str, str | Sealed] | None:
 
 
 def _utc(at: datetime) -> str:
+    if not isinstance(at, datetime):
+        raise TypeError(f"from_date is a {type(at).__name__}. Give a datetime.")
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except OverflowError:
+        raise ValueError(f"from_date is {at}, which no calendar has in UTC. Give one of the last 30 days.") from None

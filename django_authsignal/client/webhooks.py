@@ -125,11 +125,13 @@ def verify(
     `secrets`: every key that is accepted, more than one while a key is rotated. `tolerance`: the seconds by
     which the signature's time may differ from `now` (unix seconds; the present by default) in either
     direction: the official libraries accept any time in the future. Raises SignatureError, TypeError if
-    `body` is not bytes, ConfigurationError if there is no secret. A body may be received twice within the
-    tolerance: remember `id`.
+    `body` is not bytes or the header or a key is no text, ConfigurationError if there is no secret. A body may
+    be received twice within the tolerance: remember `id`.
     """
     if not isinstance(body, bytes):
         raise TypeError("The body is not bytes. Pass the raw request.body: parsed and written again it differs.")
+    if header is not None and not isinstance(header, str):
+        raise TypeError("The header is no text. Pass it as request.headers has it.")
     keys = _keys(secrets)
     stamp, signatures = _parse(header)
     if not abs((time.time() if now is None else now) - int(stamp)) <= tolerance:
@@ -140,9 +142,12 @@ def verify(
 
 
 def _keys(secrets: Iterable[str]) -> list[bytes]:
-    if isinstance(secrets, str):
-        raise TypeError("secrets is a text. Give a list of secret keys.")
-    keys = [secret.encode() for secret in secrets if secret and secret.strip()]  # HMAC takes an empty key: anybody's
+    if isinstance(secrets, str | bytes):
+        raise TypeError("secrets is one key. Give a list of secret keys.")
+    given = [secret for secret in secrets if secret]
+    if not all(isinstance(secret, str) for secret in given):
+        raise TypeError("A key of secrets is no text. Give the keys as texts.")
+    keys = [secret.encode() for secret in given if secret.strip()]  # HMAC takes an empty key: anybody's
     if not keys:
         raise ConfigurationError('There is no secret key to verify with. Set AUTHSIGNAL["API_SECRET_KEY"].')
     return keys

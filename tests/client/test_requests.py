@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Any
@@ -30,6 +30,7 @@ class Colour(StrEnum):
 
 class Level(Enum):
     HIGH = 3
+    UNKNOWN = None
 
 
 # Paths
@@ -96,6 +97,30 @@ def test_an_action_that_is_no_code_is_refused(client: Client, server: Server, ac
     assert server.seen == []
 
 
+@pytest.mark.parametrize("action", [None, 1, b"a"])
+def test_an_action_that_is_no_text_is_refused(client: Client, action: Any) -> None:
+    with pytest.raises(TypeError, match=r"action codes are texts\. Give its code\.$"):
+        client.track("1", action)
+
+
+def test_an_idempotency_key_that_is_empty_is_refused_before_sending(client: Client, server: Server) -> None:
+    with pytest.raises(ValueError, match=r"idempotency_key is empty.* or leave it out\.$"):
+        client.track("1", "a", idempotency_key="")
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("day", [date(2020, 1, 1), "2020-01-01", 5])
+def test_a_from_date_that_is_no_datetime_is_refused(client: Client, day: Any) -> None:
+    with pytest.raises(TypeError, match=r"from_date is a \w+\. Give a datetime\.$"):
+        client.query_user_actions("1", from_date=day)
+
+
+def test_a_from_date_that_utc_does_not_have_is_refused(client: Client) -> None:
+    at = datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))
+    with pytest.raises(ValueError, match=r"Give one of the last 30 days\.$"):
+        client.query_user_actions("1", from_date=at)
+
+
 def test_a_slash_at_the_end_of_the_url_is_not_doubled(server: Server) -> None:
     Client(SECRET, api_url=f"{server.url}/").track("1", "a")
     assert server.seen[0].path == "/v1/users/1/actions/a"
@@ -150,6 +175,8 @@ def sent(client: Client, server: Server, value: object) -> Any:
         (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05+00:00"),
         (Colour.RED, "red"),
         (Level.HIGH, 3),
+        (Level.UNKNOWN, "left out"),
+        ([Level.UNKNOWN], [None]),
         (gettext_lazy("amount"), "amount"),
         (SimpleLazyObject(lambda: "ada"), "ada"),
         (mark_safe("<b>"), "<b>"),

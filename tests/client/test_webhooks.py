@@ -128,11 +128,23 @@ def test_no_key_is_no_verification(secrets: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "secrets", "remedy"), [("text", [KEY], "raw request.body"), (BODY, KEY, "list of secret keys")]
+    ("body", "secrets", "remedy"),
+    [
+        ("text", [KEY], "raw request.body"),
+        (BODY, KEY, "list of secret keys"),
+        (BODY, KEY.encode(), "list of secret keys"),
+        (BODY, [KEY.encode()], "the keys as texts"),
+    ],
 )
-def test_a_text_for_the_body_or_the_keys_is_a_mistake(body: Any, secrets: Any, remedy: str) -> None:
+def test_a_body_or_keys_of_another_type_are_a_mistake(body: Any, secrets: Any, remedy: str) -> None:
     with pytest.raises(TypeError, match=remedy):
         verify(body, HEADER, secrets=secrets, now=AT)
+
+
+@pytest.mark.parametrize("header", [HEADER.encode(), b"", 5])
+def test_a_header_that_is_no_text_is_a_mistake(header: Any) -> None:
+    with pytest.raises(TypeError, match=r"as request\.headers has it\.$"):
+        verify(BODY, header, secrets=[KEY], now=AT)
 
 
 def test_no_text_of_an_event_shows_a_code() -> None:
