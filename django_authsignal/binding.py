@@ -15,6 +15,8 @@ from django.http import HttpRequest
 from django.http.request import RawPostDataException
 from django.utils.datastructures import MultiValueDictKeyError
 
+from .client import ConfigurationError
+from .client._encode import encode
 from .identity import digest
 from .policy import Policy
 
@@ -94,9 +96,17 @@ def _read_by(
     read_values: Callable[[HttpRequest], Mapping[str, Any]], request: HttpRequest, policy: Policy
 ) -> dict[str, Any]:
     try:
-        return dict(read_values(request))
+        found = read_values(request)
     except MultiValueDictKeyError as exc:  # request.POST["amount"], and it is not there
         raise UnreadableFields(f"{policy.action} needs the field {exc}. Send it.") from exc
+    named = f"ACTIONS[{policy.action!r}]['CUSTOM']" if read_values is policy.custom else f"bind of {policy.action}"
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(f"{named} gave a {type(found).__name__}. Return a dict.")
+    try:
+        encode(found)  # as the client will: there it would be an error that names no setting
+    except (TypeError, ValueError) as exc:
+        raise ConfigurationError(f"{named} gave what cannot be sent. {exc}") from exc
+    return dict(found)
 
 
 def _single(found: Sequence[Any], name: str) -> str:

@@ -16,7 +16,8 @@ from django.utils.encoding import force_bytes
 
 from . import contact
 from .client import ConfigurationError
-from .conf import SECRET_HINT, get_settings, resolve
+from .client._encode import encode
+from .conf import NO_TEXT, SECRET_HINT, get_settings, resolve
 from .models import Challenge, SyncedUser
 
 SALT = "django_authsignal."
@@ -75,6 +76,10 @@ def authsignal_id(user: AbstractBaseUser) -> str:
     if len(made) > MAX_LENGTH:
         raise ConfigurationError(
             f"USER_ID gave an id of {len(made)} characters for a user. Return {MAX_LENGTH} at most, with the prefix."
+        )
+    if NO_TEXT.search(made):
+        raise ConfigurationError(
+            "USER_ID gave an id for a user that is no text. Return one without NUL and halves of characters."
         )
     return made
 
@@ -213,4 +218,11 @@ def track_attributes(request: HttpRequest, user: AbstractBaseUser, action: str) 
     told = (read(request, user, action) or {}) if read else {}
     if not isinstance(told, Mapping):
         raise ConfigurationError(f"TRACK_ATTRIBUTES gave a {type(told).__name__}. Return a dict.")
+    custom = told.get("custom")
+    if custom is not None and not isinstance(custom, Mapping):
+        raise ConfigurationError(f"TRACK_ATTRIBUTES gave a {type(custom).__name__} for custom. Return a dict there.")
+    try:
+        encode(told)  # as the client will: there it would be an error that names no setting
+    except (TypeError, ValueError) as exc:
+        raise ConfigurationError(f"TRACK_ATTRIBUTES gave what cannot be sent. {exc}") from exc
     return dict(told) | contact.for_track(user)

@@ -5,6 +5,7 @@ from django.core.checks import Error, run_checks
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 
+from django_authsignal.binding import read
 from django_authsignal.client import ConfigurationError
 from django_authsignal.decorators import challenge_required
 from django_authsignal.policy import get_policy
@@ -72,6 +73,8 @@ def test_a_decorator_with_a_code_that_does_not_fit_is_an_error_at_import(code):
         challenge_required(code)(lambda request: None)
 
 
+ROUND = {}
+ROUND["a"] = ROUND
 GIVEN = {
     "a key that is none": ({"API_SECRET_KEY": lambda request: None}, "API_SECRET_KEY is a callable.* Return a string"),
     "a tenant that is none": ({"TENANT_ID": lambda request: 7}, "TENANT_ID is a callable.* Return a string"),
@@ -89,6 +92,55 @@ GIVEN = {
 def test_what_a_callable_gives_wrongly_is_an_error_that_names_it(adas, settings, written, words):
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, **written}
     with pytest.raises(ConfigurationError, match=words):
+        adas.get("/withdraw/")
+
+
+VALUES = {
+    "nothing": (None, "gave a NoneType. Return a dict."),
+    "a number": (5, "gave a int. Return a dict."),
+    "a text": ("zzz", "gave a str. Return a dict."),
+    "keys that are no texts": ({1: 2, "b": 3}, "gave what cannot be sent. .* Use str\\(key\\)."),
+    "bytes": ({"a": b"x"}, "gave what cannot be sent. a is a bytes.* Send a text or a number."),
+    "an object": ({"a": {"b": object()}}, "gave what cannot be sent. a.b is a object.* Send a text or a number."),
+    "no number": ({"a": float("nan")}, "gave what cannot be sent. a is nan.* Send None or a text instead."),
+    "itself": (ROUND, "gave what cannot be sent. .* Send a flat object."),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), VALUES.values(), ids=VALUES)
+def test_a_custom_that_gives_what_cannot_be_sent_is_an_error_that_names_it(adas, settings, given, words):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"CUSTOM": lambda request: given}}}
+    with pytest.raises(ConfigurationError, match=rf"ACTIONS\['withdrawFunds'\]\['CUSTOM'\] {words}$"):
+        adas.get("/withdraw/")
+
+
+@pytest.mark.parametrize(("given", "words"), VALUES.values(), ids=VALUES)
+def test_a_bind_that_gives_what_cannot_be_sent_is_an_error_that_names_it(rf, given, words):
+    policy = get_policy("withdrawFunds").narrowed(bind=lambda request: given)
+    with pytest.raises(ConfigurationError, match=f"bind of withdrawFunds {words}$"):
+        read(rf.post("/"), policy)
+
+
+ATTRIBUTES = {
+    "a custom that is a list": ({"custom": [1]}, "gave a list for custom. Return a dict there."),
+    "a custom that is a text": ({"custom": "x"}, "gave a str for custom. Return a dict there."),
+    "a custom of numbers": ({"custom": {1: 2}}, "gave what cannot be sent. custom has the key 1.* Use str\\(key\\)."),
+    "an object": ({"locale": object()}, "gave what cannot be sent. locale is a object.* Send a text or a number."),
+    "keys that are no texts": ({1: 2, "locale": "en"}, "gave what cannot be sent. .* Use str\\(key\\)."),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), ATTRIBUTES.values(), ids=ATTRIBUTES)
+def test_attributes_that_cannot_be_sent_are_an_error_that_names_them(adas, settings, given, words):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "TRACK_ATTRIBUTES": lambda *args: given}
+    with pytest.raises(ConfigurationError, match=f"TRACK_ATTRIBUTES {words}$"):
+        adas.get("/withdraw/")
+
+
+@pytest.mark.parametrize("given", ["a\ud800", "a\0"])
+def test_an_id_that_is_no_text_is_an_error_that_says_so(adas, settings, given):
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "USER_ID": lambda user: given}
+    with pytest.raises(ConfigurationError, match=r"USER_ID gave an id .* Return one without NUL"):
         adas.get("/withdraw/")
 
 
