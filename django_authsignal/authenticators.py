@@ -65,7 +65,7 @@ def remove(request: HttpRequest, user: AbstractBaseUser, authenticator_id: str) 
             return _refused(row, "refused", chosen.verification_method)
         row.reason = f"removed {chosen.verification_method}"[:64]
     # What was proved with it may no longer count, and what waits for a proof must not be finished with it.
-    revoke_proofs(str(user.pk))
+    revoke_proofs(str(user.pk), reason="authenticators_changed")
     session.drop(request)
     notices.seen(request, user, "removed", {chosen.user_authenticator_id: chosen.verification_method})
     return Removal(method=chosen.verification_method)

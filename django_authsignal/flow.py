@@ -577,7 +577,7 @@ def _returned(request: HttpRequest, row: Challenge) -> Finished:
         return _refuse(row, "wrong_user")
     row.move(Status.SPENT, reason="returned")
     session.forget(request, row.pk)
-    revoke_proofs(row.user_pk)
+    revoke_proofs(row.user_pk, reason="authenticators_changed")
     return Finished(True, row=row, return_to=return_to, user=user)
 
 

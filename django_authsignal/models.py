@@ -220,21 +220,26 @@ class ReceivedEvent(models.Model):
         return f"{self.type} {self.event_id}"
 
 
-def revoke_open(user_pk: str) -> int:
-    """Closes every open challenge of a user: logout, deactivation, a changed authenticator. Returns how many.
+def revoke_open(user_pk: str, *, reason: str) -> int:
+    """Closes every open challenge of a user: a logout, a deleted user. Returns how many.
 
     A link of break glass stays: it began in no browser, and a sign-out is how somebody gets ready to use it.
     """
-    return _revoke_waiting(Challenge.objects.filter(user_pk=user_pk))
+    return _revoke_waiting(Challenge.objects.filter(user_pk=user_pk), reason)
 
 
-def _revoke_waiting(rows: models.QuerySet[Challenge]) -> int:
+def _revoke_waiting(rows: models.QuerySet[Challenge], reason: str) -> int:
     waiting = rows.filter(status__in=[Status.OPEN, Status.REVIEW]).exclude(kind=Kind.BREAK_GLASS)
-    return waiting.update(status=Status.REVOKED, closed_at=timezone.now(), return_to="")
+    return _revoke(waiting, reason)
 
 
-def revoke_proofs(user_pk: str, *, begun_before: datetime | None = None) -> int:
-    """Voids what a user's API clients have proved, and what is open: a way of proof is gone. Returns how many.
+def _revoke(rows: models.QuerySet[Challenge], reason: str) -> int:
+    return rows.update(status=Status.REVOKED, reason=reason, closed_at=timezone.now(), return_to="")
+
+
+def revoke_proofs(user_pk: str, *, reason: str, begun_before: datetime | None = None) -> int:
+    """Voids what a user's API clients have proved, and what is open: a way of proof is gone, a user is deactivated.
+    Returns how many.
 
     `begun_before`: only what was begun until then, where it is heard of late. A visit to the settings of the
     authenticators stays in that case: it may be the very one, it proves nothing, and it has yet to come back.
@@ -243,7 +248,7 @@ def revoke_proofs(user_pk: str, *, begun_before: datetime | None = None) -> int:
     if begun_before is not None:
         rows = rows.filter(created_at__lte=begun_before).exclude(kind=Kind.SETTINGS)
     proved = rows.filter(channel=Channel.API, status__in=[Status.PROVED, Status.RELEASED])
-    return _revoke_waiting(rows) + proved.update(status=Status.REVOKED, closed_at=timezone.now(), return_to="")
+    return _revoke_waiting(rows, reason) + _revoke(proved, reason)
 
 
 def lifetime(seconds: int) -> datetime:

@@ -46,7 +46,7 @@ def authenticators_changed(sender: Any, *, request: HttpRequest | None = None, *
 def logged_out(sender: Any, *, user: AbstractBaseUser | None = None, **kwargs: Any) -> None:
     """Closes the user's open challenges. The session's passes went with the session."""
     if user is not None:
-        revoke_open(str(user.pk))
+        revoke_open(str(user.pk), reason="logged_out")
 
 
 def user_saved(
@@ -58,7 +58,7 @@ def user_saved(
     """
     if not raw and issubclass(sender, get_user_model()):
         if not created and not instance.is_active:
-            revoke_proofs(str(instance.pk))
+            revoke_proofs(str(instance.pk), reason="deactivated")
         following.saved(instance.pk, using=using, created=created, update_fields=kwargs.get("update_fields"))
 
 

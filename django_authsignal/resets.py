@@ -49,7 +49,7 @@ def reset(request: HttpRequest, user: AbstractBaseUser, *, by: AbstractBaseUser)
     _write(request, done, by)
     if done.removed:
         # What was proved with them may no longer count, and what waits must not be finished with what they had.
-        revoke_proofs(str(user.pk))
+        revoke_proofs(str(user.pk), reason="authenticators_changed")
         notices.changed(request, user, "reset", done.removed, by=by)
     return done
 

@@ -8,15 +8,28 @@ from pathlib import Path
 import pytest
 
 import django_authsignal
-from django_authsignal import checks, flow, ledger, responses, reviews, signals, usernameless
+from django_authsignal import (
+    authenticators,
+    checks,
+    flow,
+    ledger,
+    receivers,
+    resets,
+    responses,
+    reviews,
+    signals,
+    usernameless,
+)
 from django_authsignal.client import Client
 from django_authsignal.conf import KEYS, problems
 from django_authsignal.contrib.rest_framework import ChallengeRequiredMixin as ApiChallengeRequiredMixin
 from django_authsignal.contrib.rest_framework import SignInMixin as ApiSignInMixin
 from django_authsignal.decorators import challenge_required
 from django_authsignal.emulator import __main__ as emulator
+from django_authsignal.events import reactions
 from django_authsignal.mixins import ChallengeRequiredMixin
 from django_authsignal.models import Status
+from django_authsignal.people import following
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -43,7 +56,11 @@ def test_every_status_of_the_ledger_is_documented(status):
 
 
 def test_every_reason_of_the_ledger_is_documented():
-    sources = "".join(Path(module.__file__).read_text() for module in (flow, ledger, reviews, usernameless))
+    deciding, revoking = (
+        (flow, ledger, reviews, usernameless),
+        (authenticators, receivers, resets, reactions, following),
+    )
+    sources = "".join(Path(module.__file__).read_text() for module in (*deciding, *revoking))
     written = r'reason="(\w+)"|row\.reason = "(\w+)"|\brow, "(\w+)"(?:, state|\)| if known else "(\w+)")'
     found = {name for names in re.findall(written, sources) for name in names if name}
     found |= set(re.findall(r'return "(\w+)"', inspect.getsource(flow.refusal_of)))

@@ -69,7 +69,7 @@ def _updated(request: HttpRequest, event: Event, user: AbstractBaseUser | None) 
     looks = digest("authenticator", *(str(event.data.get(name, "")) for name in names))
     if notices.was_told(str(user.pk), "updated", looks):
         return
-    revoke_proofs(str(user.pk), begun_before=_happened(event))
+    revoke_proofs(str(user.pk), reason="authenticators_changed", begun_before=_happened(event))
     notices.seen(None, user, "updated", {looks: _method(event)})
 
 
@@ -77,7 +77,7 @@ def _removed(request: HttpRequest, event: Event, user: AbstractBaseUser | None) 
     """What was proved with it may no longer count, and what waited for it is over."""
     if user is None or event.user_authenticator_id is None:
         return
-    revoke_proofs(str(user.pk), begun_before=_happened(event, "deletedAt"))
+    revoke_proofs(str(user.pk), reason="authenticators_changed", begun_before=_happened(event, "deletedAt"))
     notices.seen(None, user, "removed", {event.user_authenticator_id: _method(event)})
 
 

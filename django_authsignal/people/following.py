@@ -165,7 +165,7 @@ def _ids(user: AbstractBaseUser) -> set[str]:
 
 def _leave(user_pk: str, ids: set[str]) -> None:
     """Takes the names out of the ledger; what Authsignal still has to forget stays noted, and nothing else."""
-    revoke_open(user_pk)
+    revoke_open(user_pk, reason="user_deleted")
     had = Challenge.objects.filter(user_pk=user_pk).update(**pseudonym(user_pk))
     told = SyncedUser.objects.filter(user_pk=user_pk)
     if told.exists() or had:

@@ -267,7 +267,7 @@ def test_methods_set_after_it_was_made_close_it(browser, ada, link, settings):
 
 
 def test_a_sign_out_elsewhere_leaves_it(browser, ada, link):
-    revoke_open(str(ada.pk))
+    revoke_open(str(ada.pk), reason="logged_out")
     assert use(browser, link).status_code == 303
 
 

@@ -143,7 +143,7 @@ def test_while_nobody_knows_what_became_of_one_removal_no_other_begins(manager, 
 
 @pytest.mark.security
 def test_signing_out_elsewhere_does_not_let_a_second_removal_begin(manager, ada, two_ways, under_way):
-    revoke_open(str(ada.pk))
+    revoke_open(str(ada.pk), reason="logged_out")
     assert manager.post(URL, {"remove": two_ways[0]}).status_code == 409
 
 

@@ -174,7 +174,7 @@ def test_it_ends_what_was_open(proved, new_browser, ada, authsignal):
     waiting = newest()
     proved.post(URL, {"id": ada.pk})
     waiting.refresh_from_db()
-    assert waiting.status == Status.REVOKED
+    assert (waiting.status, waiting.reason) == (Status.REVOKED, "authenticators_changed")
 
 
 def test_it_is_written_in_the_ledger_and_in_the_admins_log(proved, ada, grace):

@@ -166,6 +166,8 @@ def test_coming_back_from_authsignals_settings_ends_what_began_before(manager, n
     assert "open" not in manager.session["authsignal"] or not manager.session["authsignal"]["open"]
     other.prove(before)
     assert other.get("/withdraw/").status_code == 302
+    before.refresh_from_db()
+    assert (before.status, before.reason) == (Status.REVOKED, "authenticators_changed")
 
 
 @pytest.mark.security

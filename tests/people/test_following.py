@@ -442,7 +442,8 @@ def test_the_ledger_keeps_the_rows_of_a_deleted_user_under_a_pseudonym(ada, bob,
         assert row["user_pk"] != f"pseudonym-{pk}"
         kept = {name: value for name, value in row.items() if value not in ("", None, {}, False)}
         who = {"user_pk", "authsignal_id"}
-        assert set(kept) - who == {"id", "kind", "channel", "status", "action", "created_at", "expires_at", "closed_at"}
+        how = {"id", "kind", "channel", "status", "reason", "action", "created_at", "expires_at", "closed_at"}
+        assert set(kept) - who == how
     assert Challenge.objects.get(user_pk=str(bob.pk)).user_agent == "Ada's phone"
 
 
@@ -451,7 +452,7 @@ def test_what_a_deleted_user_began_is_closed(ada, ask, commit):
     with commit():
         ada.delete()
     row.refresh_from_db()
-    assert row.status == Status.REVOKED
+    assert (row.status, row.reason) == (Status.REVOKED, "user_deleted")
 
 
 def test_a_user_with_a_key_that_was_used_before_inherits_nothing(ada, ask):

@@ -69,7 +69,7 @@ def test_who_comes_back_after_a_deactivation_finds_nothing_open(adas, ada):
         ada.save()
     adas.prove(row)
     row.refresh_from_db()
-    assert row.status == Status.REVOKED
+    assert (row.status, row.reason) == (Status.REVOKED, "deactivated")
     assert adas.get("/withdraw/").status_code == 302
 
 
@@ -83,7 +83,7 @@ def test_removing_an_authenticator_drops_this_sessions_passes_and_what_is_open(a
     waiting = newest()
     adas.post(MANAGE, {"remove": gone})
     waiting.refresh_from_db()
-    assert waiting.status == Status.REVOKED
+    assert (waiting.status, waiting.reason) == (Status.REVOKED, "authenticators_changed")
     assert adas.get("/withdraw/").status_code == 302
 
 

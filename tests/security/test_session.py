@@ -61,7 +61,7 @@ def test_logging_out_drops_passes_and_closes_open_challenges(adas, ada):
     adas.step_up()
     adas.post("/delete/")
     adas.post("/logout/")
-    assert newest().status == Status.REVOKED
+    assert (newest().status, newest().reason) == (Status.REVOKED, "logged_out")
     adas.force_login(ada)
     assert adas.get("/withdraw/").status_code == 302
 
@@ -109,7 +109,7 @@ def test_a_deleted_user_is_refused_and_the_ledger_remembers(browser, ada):
     ada.delete()
     assert "reason=foreign" in browser.prove().headers["Location"]  # the row no longer says whose browser it was
     assert browser.user_pk is None
-    assert [row.status for row in Challenge.objects.all()] == [Status.REVOKED]
+    assert [(row.status, row.reason) for row in Challenge.objects.all()] == [(Status.REVOKED, "user_deleted")]
 
 
 def test_a_step_up_begun_by_one_user_gives_another_in_the_same_browser_nothing(adas, bob):
@@ -345,5 +345,5 @@ def test_two_tabs_opened_at_once_can_both_be_finished(adas, new_browser, authsig
 def test_revoking_closes_open_rows_only(adas, ada):
     adas.step_up()
     adas.post("/delete/")
-    assert models.revoke_open(str(ada.pk)) == 1
+    assert models.revoke_open(str(ada.pk), reason="logged_out") == 1
     assert set(Challenge.objects.values_list("status", flat=True)) == {Status.PROVED, Status.REVOKED}
