@@ -596,6 +596,8 @@ def _conclude(request: HttpRequest, row: Challenge, validated: Validated) -> Fin
             ledger.failed(request, row, "failed")
         session.forget(request, row.pk)
         return Finished(False, "failed", row)
+    if reason == "invalid":
+        return _refuse(row, reason)  # its state is that of whatever challenge its bearer chose
     if reason:
         return _refuse(row, reason, state=str(validated.state or ""))
     at = proof_time(validated.state_updated_at)

@@ -296,6 +296,15 @@ def test_what_state_it_is_in_instead_is_written(adas, row, bring, authsignal):
     assert (row.status, row.reason, row.state) == (Status.OPEN, "not_completed", "SOMETHING_NEW")
 
 
+@pytest.mark.parametrize("state", ["CHALLENGE_SUCCEEDED", "REVIEW_SUCCEEDED"])
+def test_the_state_of_another_challenge_is_not_written_to_the_one_it_is_brought_to(adas, row, bring, authsignal, state):
+    adas.get("/withdraw/?page=2")
+    other = newest()
+    bring(adas, row, authsignal.complete(str(other.pk), state=state))
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.state) == (Status.OPEN, "invalid", "CHALLENGE_REQUIRED")
+
+
 def test_a_proof_is_as_old_as_authsignal_says(adas, row, bring, authsignal):
     at = timezone.now().replace(microsecond=0) - timedelta(seconds=100)
     bring(adas, row, authsignal.complete(str(row.pk), at=at))
