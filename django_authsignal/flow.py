@@ -35,7 +35,7 @@ from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
 from .hints import emulator_hint
-from .identity import fingerprint, get_user, same, track_attributes
+from .identity import fingerprint, get_user, is_pseudonym, same, track_attributes
 from .models import Challenge, Channel, Kind, Status, revoke_proofs
 from .policy import Policy, label_for
 from .steps import Steps
@@ -555,7 +555,8 @@ def validate(
 
 def _refused_before(request: HttpRequest, row: Challenge, by: Channel) -> Finished | None:
     if not _began(request, row, by):
-        return _refuse(row, "foreign")
+        # Its user was deleted, and with them the browser it began in: to all it is gone, the right one among them.
+        return Finished(False, "gone") if is_pseudonym(row.user_pk) else _refuse(row, "foreign")
     if row.tenant != option("TENANT_ID", request):
         return _refuse(row, "wrong_tenant")
     if row.status in (Status.PROVED, Status.SPENT):

@@ -167,6 +167,11 @@ def pseudonym(user_pk: str) -> dict[str, Any]:
     return gone | {"user_pk": name, "authsignal_id": name, "ip_address": None, "bound": {}}
 
 
+def is_pseudonym(user_pk: str) -> bool:
+    """True for the rows whose names were taken out: nothing in them tells any more where they began."""
+    return user_pk.startswith(PSEUDONYM)
+
+
 def fingerprint(user: AbstractBaseUser) -> str:
     """Changes with the user's password, e-mail and active flag: what was proved for the user of before is void."""
     return digest("user", *state(user))

@@ -18,7 +18,7 @@ from ..client import ConfigurationError, Sealed
 from ..conf import get_settings
 from ..decision import Decision, Question, Verdict
 from ..flow import Finished
-from ..identity import get_user
+from ..identity import get_user, is_pseudonym
 from ..models import Challenge, Kind, Status
 from ..policy import get_policy, label_for
 from .outcome import already, failed, go_on
@@ -129,7 +129,7 @@ def challenge(request: HttpRequest, challenge_id: uuid.UUID) -> HttpResponse:
         return _finish(request, challenge_id)
     row = Challenge.objects.filter(pk=challenge_id).first()
     page = responses.wants_page(request)
-    if row is None:
+    if row is None or is_pseudonym(row.user_pk):
         return failed(request, "gone") if page else responses.bad(request, "There is no such challenge.", 404)
     if not browser.began(request, row.pk, row.browser):
         # Nothing about it is told to another browser, not even whether it was finished.

@@ -107,9 +107,20 @@ def test_a_user_changed_between_start_and_callback_is_refused(browser, ada, chan
 def test_a_deleted_user_is_refused_and_the_ledger_remembers(browser, ada):
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
     ada.delete()
-    assert "reason=foreign" in browser.prove().headers["Location"]  # the row no longer says whose browser it was
+    assert "reason=gone" in browser.prove().headers["Location"]
     assert browser.user_pk is None
     assert [(row.status, row.reason) for row in Challenge.objects.all()] == [(Status.REVOKED, "user_deleted")]
+
+
+@pytest.mark.parametrize("who", ["the browser that began it", "another"])
+def test_what_a_deleted_user_began_is_gone_for_everybody(browser, new_browser, ada, who):
+    browser.post("/login/", {"username": "ada", "password": PASSWORD})
+    ada.delete()
+    visitor = browser if who == "the browser that began it" else new_browser()
+    page = visitor.get(visitor.prove().headers["Location"])
+    assert page.status_code == 403
+    assert b"This page is not there any more" in page.content
+    assert b'href="/login/"' in page.content
 
 
 def test_a_step_up_begun_by_one_user_gives_another_in_the_same_browser_nothing(adas, bob):
