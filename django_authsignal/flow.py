@@ -574,8 +574,8 @@ def _refused_before(request: HttpRequest, row: Challenge, by: Channel) -> Finish
 def _returned(request: HttpRequest, row: Challenge) -> Finished:
     """Back from managing authenticators: no pass comes of it, and what else was open began with the old ones."""
     user, return_to = ledger.user_of(request, row), addresses.local(request, row.return_to)
-    if user is None:
-        return _refuse(row, "wrong_user")
+    if isinstance(user, str):
+        return _refuse(row, user)
     row.move(Status.SPENT, reason="returned")
     session.forget(request, row.pk)
     revoke_proofs(row.user_pk, reason="authenticators_changed")
@@ -588,9 +588,6 @@ def _refuse(row: Challenge, reason: str, *, state: str = "") -> Finished:
 
 
 def _conclude(request: HttpRequest, row: Challenge, validated: Validated) -> Finished:
-    user = ledger.user_of(request, row)
-    if user is None:
-        return _refuse(row, "wrong_user")
     reason = refusal_of(row, validated)
     if reason == "failed":
         if row.move(Status.FAILED, reason="failed", state=str(validated.state)[:64]):
@@ -601,6 +598,10 @@ def _conclude(request: HttpRequest, row: Challenge, validated: Validated) -> Fin
         return _refuse(row, reason)  # its state is that of whatever challenge its bearer chose
     if reason:
         return _refuse(row, reason, state=str(validated.state or ""))
+    # Only now: whoever began it with a name alone, and proved nothing, hears nothing of what became of the account.
+    user = ledger.user_of(request, row)
+    if isinstance(user, str):
+        return _refuse(row, user)
     at = proof_time(validated.state_updated_at)
     return_to = addresses.local(request, row.return_to)
     won = row.move(

@@ -285,11 +285,16 @@ def enrolled_unseen(row: Challenge) -> Challenge | None:
     return None if proved_since.exists() else offered
 
 
-def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | None:
-    """The row's user, read afresh after the slow call: active, unchanged and, unless this signs them in, signed in."""
+def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | str:
+    """The row's user, read afresh after the slow call: active, unchanged and, unless this signs them in, signed in.
+
+    A string is the reason why not. It tells of somebody's account: only to who began the row, and proved or was let in.
+    """
     user = get_user(row.user_pk)
-    if user is None or not unchanged(row, user):
-        return None
+    if user is None:
+        return "gone"
+    if not unchanged(row, user):
+        return "account_changed" if user.is_active else "inactive"
     # A sign-in without a password behind it was asked of somebody signed in already: it may not sign anybody in anew,
     # unless a view finishes it that holds whom it lets in by rules of its own.
     # An API client has no session: its credential, checked already, is the row's.
@@ -297,7 +302,7 @@ def user_of(request: HttpRequest, row: Challenge) -> AbstractBaseUser | None:
         not row.signs_in or (row.kind == Kind.SIGN_IN and row.password_at is None and not row.finish_in_view)
     )
     if needs_session and str(getattr(request.user, "pk", None)) != row.user_pk:
-        return None
+        return "wrong_user" if request.user.is_authenticated else "signed_out"
     return user
 
 

@@ -48,7 +48,7 @@ def _reviewed(request: HttpRequest, row: Challenge, state: str) -> bool:
             ledger.failed(request, row, "review_failed")
         return False
     user = ledger.user_of(request, row)
-    if state != State.REVIEW_SUCCEEDED or user is None or not channel.began(request, row):
+    if state != State.REVIEW_SUCCEEDED or isinstance(user, str) or not channel.began(request, row):
         return False
     if not row.move(Status.RELEASED, source=Status.REVIEW, state=state):
         return False

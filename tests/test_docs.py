@@ -63,7 +63,8 @@ def test_every_reason_of_the_ledger_is_documented():
     sources = "".join(Path(module.__file__).read_text() for module in (*deciding, *revoking))
     written = r'reason="(\w+)"|row\.reason = "(\w+)"|\brow, "(\w+)"(?:, state|\)| if known else "(\w+)")'
     found = {name for names in re.findall(written, sources) for name in names if name}
-    found |= set(re.findall(r'return "(\w+)"', inspect.getsource(flow.refusal_of)))
+    for answering in (flow.refusal_of, ledger.user_of):
+        found |= set(re.findall(r'(?:return|else) "(\w+)"', inspect.getsource(answering)))
     assert len(found) > 15
     assert {name for name in found if f"`{name}`" not in page("ledger")} == set()
 

@@ -32,6 +32,9 @@ REASONS = frozenset(
         "not_completed",
         "invalid",
         "wrong_user",
+        "inactive",
+        "account_changed",
+        "signed_out",
         "wrong_tenant",
         "method",
     }

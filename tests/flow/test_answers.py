@@ -154,7 +154,11 @@ def test_status_of_an_unknown_action_is_a_400(adas):
     assert adas.fetch("/authsignal/status/?action=nope").status_code == 400
 
 
-@pytest.mark.parametrize("reason", ["expired", "foreign", "invalid", "method", "wrong_user", "gone", "<script>", ""])
+REFUSALS = ["expired", "foreign", "invalid", "method", "gone"]
+ACCOUNTS = ["wrong_user", "inactive", "account_changed", "signed_out"]
+
+
+@pytest.mark.parametrize("reason", [*REFUSALS, *ACCOUNTS, "<script>", ""])
 def test_every_refusal_is_a_friendly_page_with_a_way_on(adas, new_browser, reason):
     adas.get("/withdraw/")
     row = newest()
@@ -164,6 +168,20 @@ def test_every_refusal_is_a_friendly_page_with_a_way_on(adas, new_browser, reaso
     assert b"<script>" not in page.content
     row.refresh_from_db()
     assert row.status == Status.OPEN
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("wrong_user", "This belongs to another account"),
+        ("inactive", "This account was deactivated"),
+        ("account_changed", "Your account was changed meanwhile"),
+        ("signed_out", "You are not signed in any more"),
+    ],
+)
+def test_whose_proof_is_refused_is_told_what_became_of_their_account_or_session(adas, reason, said):
+    adas.get("/withdraw/")
+    assert said in adas.get(reverse("authsignal:challenge", args=[newest().pk]), {"reason": reason}).text
 
 
 def test_the_emulators_command_is_named_when_it_does_not_answer(adas, authsignal, settings):

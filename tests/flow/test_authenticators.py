@@ -177,7 +177,7 @@ def test_somebody_who_is_no_longer_let_in_comes_back_from_there_to_nothing(manag
     type(ada).objects.filter(pk=ada.pk).update(is_active=False)  # by which no signal tells of it
     assert manager.callback(row, token=authsignal.token(str(row.pk))).headers.get("Location") != URL
     row.refresh_from_db()
-    assert (row.status, row.reason) == (Status.OPEN, "wrong_user")
+    assert (row.status, row.reason) == (Status.OPEN, "inactive")
 
 
 @pytest.mark.security

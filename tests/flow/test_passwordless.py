@@ -109,4 +109,4 @@ def test_the_proof_signs_in_nobody_who_was_deactivated_meanwhile(browser, ada):
     get_user_model().objects.update(is_active=False)
     browser.prove()
     assert browser.user_pk is None
-    assert newest().reason == "wrong_user"
+    assert newest().reason == "inactive"

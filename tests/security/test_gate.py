@@ -658,6 +658,15 @@ def test_a_client_is_told_that_its_proof_was_for_something_else_or_was_used(api,
     assert api("withdrawFunds").verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"), [({"is_active": False}, "inactive"), ({"email": "new@example.com"}, "account_changed")]
+)
+def test_a_client_is_told_what_became_of_the_account_its_proof_was_for(api, ada, authsignal, change, reason):
+    token = authsignal.complete(str(api("withdrawFunds").challenge_id))
+    type(ada).objects.filter(pk=ada.pk).update(**change)
+    assert api("withdrawFunds", token).refused == reason
+
+
 def test_a_client_that_begins_ever_more_loses_what_it_began_first(api):
     first, *others = [api("withdrawFunds").challenge_id for _ in range(session.MAX_OPEN + 1)]
     still_open = Challenge.objects.filter(status=Status.OPEN).values_list("pk", flat=True)

@@ -385,7 +385,7 @@ def test_one_too_many_is_told_which_challenge_it_was_only_where_it_began(adas, n
     request.session, request.user = browser.session, AnonymousUser()
     request.COOKIES = {name: cookie.value for name, cookie in browser.cookies.items()}
     first, last = [steps.run(flow.finish(request, row.pk, Sealed("nonsense"))) for _ in range(2)]
-    assert first.reason == ("wrong_user" if own else "foreign")
+    assert first.reason == ("invalid" if own else "foreign")
     assert (last.ok, last.reason, last.row, last.user) == (False, "too_many", row if own else None, None)
     assert last.retry_after > 0
 

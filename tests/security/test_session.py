@@ -95,11 +95,40 @@ def test_a_sign_in_repeated_with_another_destination_goes_to_the_later_one(brows
 
 
 @pytest.mark.security(17)
-@pytest.mark.parametrize("change", [{"is_active": False}, {"email": "thief@example.com"}, {"password": "!"}])
-def test_a_user_changed_between_start_and_callback_is_refused(browser, ada, change):
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"is_active": False}, "inactive"),
+        ({"email": "thief@example.com"}, "account_changed"),
+        ({"password": "!"}, "account_changed"),
+    ],
+)
+def test_a_user_changed_between_start_and_callback_is_refused(browser, ada, change, reason):
     browser.post("/login/", {"username": "ada", "password": PASSWORD})
     get_user_model().objects.filter(pk=ada.pk).update(**change)
-    assert "wrong_user" in browser.prove().headers["Location"]
+    assert f"reason={reason}" in browser.prove().headers["Location"]
+    assert newest().reason == reason
+    assert browser.user_pk is None
+
+
+@pytest.mark.security(52)
+@pytest.mark.parametrize("change", [{"is_active": False}, {"email": "new@example.com"}, {"password": "!"}])
+@pytest.mark.parametrize(("brought", "reason"), [("nothing proved", "not_completed"), ("garbage", "invalid")])
+def test_what_became_of_an_account_is_told_to_nobody_who_proved_nothing(
+    browser, ada, authsignal, change, brought, reason
+):
+    """Whoever knows a name can begin a sign-in without a password, in a browser of their own."""
+    browser.post("/authsignal/sign-in/", {"username": "ada"})
+    get_user_model().objects.filter(pk=ada.pk).update(**change)
+    token = authsignal.token(str(newest().pk)) if brought == "nothing proved" else brought
+    assert f"reason={reason}" in browser.callback(token=token).headers["Location"]
+
+
+def test_somebody_whom_no_signal_told_of_is_gone(browser, ada):
+    browser.post("/login/", {"username": "ada", "password": PASSWORD})
+    users = get_user_model().objects.filter(pk=ada.pk)
+    users._raw_delete(users.db)
+    assert "reason=gone" in browser.prove().headers["Location"]
     assert browser.user_pk is None
 
 
@@ -156,7 +185,7 @@ def test_a_session_logged_in_in_another_way_holds_no_sign_in_pass(adas, colour):
 def test_a_proof_asked_of_a_signed_in_session_signs_nobody_in_once_that_session_is_gone(adas, settings):
     adas.get("/members/")
     del adas.cookies["sessionid"]  # the session ran out; the browser and its challenge are still there
-    assert "wrong_user" in adas.prove().headers["Location"]
+    assert "signed_out" in adas.prove().headers["Location"]
     assert adas.user_pk is None
 
 
