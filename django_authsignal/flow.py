@@ -564,7 +564,8 @@ def _refused_before(request: HttpRequest, row: Challenge, by: Channel) -> Finish
     if row.status != Status.OPEN:
         return Finished(False, "expired" if row.status == Status.EXPIRED else "gone", row)
     if not row.young(timezone.now()):
-        if row.move(Status.EXPIRED, reason="expired"):
+        # Kept, so that a sign-in or a form that came too late still leads to where it was to lead.
+        if row.move(Status.EXPIRED, reason="expired", return_to=row.return_to):
             ledger.failed(request, row, "expired")
         session.forget(request, row.pk)
         return Finished(False, "expired", row)

@@ -163,7 +163,8 @@ def get_user(user_pk: str) -> AbstractBaseUser | None:
 def pseudonym(user_pk: str) -> dict[str, Any]:
     """The values that take a user's name out of their rows of the ledger; the rows still belong together."""
     name = PSEUDONYM + digest("pseudonym", user_pk)[:32]
-    gone: dict[str, Any] = dict.fromkeys(("user_agent", "path", "browser", "credential", "fingerprint", "scope"), "")
+    emptied = ("user_agent", "path", "return_to", "browser", "credential", "fingerprint", "scope")
+    gone: dict[str, Any] = dict.fromkeys(emptied, "")
     return gone | {"user_pk": name, "authsignal_id": name, "ip_address": None, "bound": {}}
 
 

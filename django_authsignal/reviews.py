@@ -28,7 +28,7 @@ def look_at_review(request: HttpRequest, row: Challenge) -> Steps[bool]:
     """
     now = timezone.now()
     if not row.young(now):
-        row.move(Status.EXPIRED, source=Status.REVIEW, reason="expired")
+        row.move(Status.EXPIRED, source=Status.REVIEW, reason="expired", return_to=row.return_to)
         return False
     stale = Challenge.objects.filter(pk=row.pk, status=Status.REVIEW).exclude(checked_at__gt=now - REVIEW_INTERVAL)
     if not stale.update(checked_at=now):

@@ -1,6 +1,7 @@
 """What a finished, or refused, proof is answered with."""
 
 import uuid
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import reverse
 
-from .. import addresses, responses, signin
+from .. import addresses, browser, enforcement, responses, signin
 from ..enforcement import policy_of
 from ..flow import Finished
 from ..models import Challenge, Kind, Status
@@ -61,13 +62,24 @@ def about(row: Challenge) -> dict[str, str]:
 
 def failed(request: HttpRequest, reason: str, row: Challenge | None = None, *, next_page: str = "") -> HttpResponse:
     """The friendly page of a refusal: what it means in plain words, and a way on."""
-    context: dict[str, str] = about(row) if row else {}
-    retry = addresses.local(request, row.return_to if row and row.return_to else next_page)
-    if row is None or row.signs_in:
+    context: dict[str, Any] = about(row) if row else {}
+    retry = addresses.local(request, (row and _asked_at(request, row)) or next_page)
+    signed_out = row is not None and not row.signs_in and enforcement.signed_in_user(request) is None
+    if row is None or row.signs_in or signed_out:
         retry = responses.sign_in_url(retry)
-    return responses.page(
-        request, "failed", {"reason": reason, "retry_url": retry, **context}, status=status_of(reason)
-    )
+    context |= {"reason": reason, "retry_url": retry, "signed_out": signed_out}
+    return responses.page(request, "failed", context, status=status_of(reason))
+
+
+def _asked_at(request: HttpRequest, row: Challenge) -> str:
+    """The page that asked, for the browser that began the row and no other; "" where no link can open it.
+
+    Most closed rows keep no return address: what a GET asked for is then opened by its path.
+    """
+    if not browser.began(request, row.pk, row.browser):
+        return ""
+    opens = row.method == "GET" and not row.finish_in_view  # whose path is that of a sign-in page
+    return row.return_to or (row.path if opens else "")
 
 
 def too_many(request: HttpRequest, finished: Finished, *, next_page: str = "") -> HttpResponse:

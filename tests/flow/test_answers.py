@@ -1,14 +1,19 @@
 """One decision, answered in the language of who asked."""
 
+from datetime import timedelta
+from urllib.parse import urlencode
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
+from django.utils import timezone
 
 from django_authsignal import responses
 from django_authsignal.client import _breaker
 from django_authsignal.conf import override_transport
 from django_authsignal.decision import Decision, Verdict
-from django_authsignal.models import Status
+from django_authsignal.models import Status, revoke_open
+from django_authsignal.views import outcome
 from tests.conftest import PASSWORD, newest
 
 pytestmark = pytest.mark.django_db
@@ -168,6 +173,87 @@ def test_every_refusal_is_a_friendly_page_with_a_way_on(adas, new_browser, reaso
     assert b"<script>" not in page.content
     row.refresh_from_db()
     assert row.status == Status.OPEN
+
+
+def run_out(row):
+    type(row).objects.filter(pk=row.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    return row
+
+
+def comes_back(browser, row):
+    """The page that somebody ends on who brings a good proof too late."""
+    return browser.get(browser.prove(row).headers["Location"]).text
+
+
+def test_a_step_up_that_ran_out_leads_back_to_the_page_that_asked(adas, colour):
+    adas.get(f"{colour}withdraw/?page=2")
+    row = run_out(newest())
+    assert f'href="{colour}withdraw/?page=2"' in comes_back(adas, row)
+    adas.get(f"{colour}withdraw/?page=2")
+    assert newest() != row
+
+
+def test_a_step_up_that_was_closed_meanwhile_leads_back_to_the_page_that_asked(adas, ada, colour):
+    adas.get(f"{colour}withdraw/?page=2")
+    revoke_open(str(ada.pk), reason="authenticators_changed")
+    assert f'href="{colour}withdraw/?page=2"' in comes_back(adas, newest())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_signed_out_during_a_step_up_is_led_to_sign_in_and_on_to_the_page_that_asked(adas, colour, late):
+    adas.get(f"{colour}withdraw/?page=2")
+    row = run_out(newest()) if late else newest()
+    adas.post("/logout/")
+    page = comes_back(adas, row)
+    assert f'href="/login/?{urlencode({"next": f"{colour}withdraw/?page=2"})}">Sign in</a>' in page
+
+
+def test_a_sign_in_that_ran_out_keeps_where_it_was_to_lead(browser, ada, colour):
+    sent = {"username": "ada", "password": PASSWORD, "next": f"{colour}members/"}
+    browser.post("/login/", sent)
+    assert f'href="/login/?{urlencode({"next": f"{colour}members/"})}"' in comes_back(browser, run_out(newest()))
+
+
+def test_a_form_that_ran_out_leads_back_to_the_page_it_was_on(adas, colour):
+    adas.post(f"{colour}withdraw/", headers={"Referer": "http://testserver/home/?tab=2"})
+    assert 'href="/home/?tab=2"' in comes_back(adas, run_out(newest()))
+
+
+def test_where_a_form_was_sent_to_is_no_page_to_lead_back_to(adas, ada, colour):
+    adas.post(f"{colour}withdraw/")
+    revoke_open(str(ada.pk), reason="authenticators_changed")
+    assert "withdraw/" not in comes_back(adas, newest())
+
+
+def test_the_view_that_was_to_finish_a_sign_in_is_no_page_to_lead_back_to(browser, ada):
+    browser.post("/own-login/?next=/members/", {"username": "ada", "password": PASSWORD})
+    revoke_open(str(ada.pk), reason="logged_out")
+    row = newest()
+    type(row).objects.filter(pk=row.pk).update(method="GET")  # as where allauth's stage began it
+    assert 'href="/login/"' in comes_back(browser, row)
+
+
+@pytest.mark.parametrize("reason", ["expired", "gone", ""])
+def test_another_browser_is_told_nothing_of_the_page_that_asked(adas, ada, new_browser, reason):
+    adas.get("/withdraw/?page=2")
+    row = run_out(newest())
+    adas.prove(row)
+    stranger = new_browser()
+    stranger.cookies["sessionid"] = adas.cookies["sessionid"].value
+    page = stranger.get(reverse("authsignal:challenge", args=[row.pk]), {"reason": reason}).text
+    assert "withdraw" not in page
+    assert "page=2" not in outcome.failed(stranger.get("/home/").wsgi_request, "expired", row).content.decode()
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "https://evil.example/", "/\\evil.example", ""])
+def test_a_path_changed_in_the_database_is_not_led_back_to(adas, ada, path):
+    adas.get("/withdraw/")
+    revoke_open(str(ada.pk), reason="authenticators_changed")
+    row = newest()
+    type(row).objects.filter(pk=row.pk).update(path=path)
+    page = comes_back(adas, row)
+    assert "evil" not in page
+    assert 'href=""' not in page
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,15 @@ def test_a_review_ends_with_its_age(adas, held, authsignal, time_machine):
     assert adas.get("/withdraw/").content != b"withdrawn"
 
 
+def test_a_sign_in_whose_review_ran_out_keeps_where_it_was_to_lead(browser, ada, authsignal, time_machine):
+    authsignal.review()
+    where = browser.post("/login/", {"username": "ada", "password": PASSWORD, "next": "/members/"}).headers["Location"]
+    time_machine.move_to(timezone.now() + timedelta(seconds=86_401))
+    page = browser.get(where)
+    assert b"That took too long" in page.content
+    assert b'href="/login/?next=%2Fmembers%2F"' in page.content
+
+
 def test_a_review_of_another_browser_is_not_released_to_this_one(adas, new_browser, ada, held, authsignal):
     decide(authsignal, held, "REVIEW_SUCCEEDED")
     other = new_browser()
