@@ -21,7 +21,7 @@ from django.utils.dateparse import parse_datetime
 from django_authsignal.client.types import State, VerificationMethod
 from django_authsignal.emulator import authenticators, challenges, clock, engine, fields, http, shapes, tenant
 from django_authsignal.emulator.http import Call, Handler, Route, route
-from django_authsignal.emulator.methods import recovery_code
+from django_authsignal.emulator.methods import authenticator_app, recovery_code
 from django_authsignal.emulator.models import ID_LENGTH, Action, Authenticator, EmulatedUser
 from django_authsignal.emulator.problems import Problem, invalid, not_found
 
@@ -199,6 +199,10 @@ def enrol_authenticator(call: Call) -> Any:
     with transaction.atomic():
         user = engine.get_or_create_user(call.ids["user_id"])
         EmulatedUser.objects.select_for_update().get(pk=user.pk)
+        if details.get("secret") and authenticator_app.has(user, details["secret"]):
+            # What the service does is not known. As with passkeys: a 200 would say that there is one more, or that a
+            # name or a default was taken over, and a second row would let a code pass twice.
+            raise Problem(409, "conflict", "The user has an authenticator app of this secret already.")
         first = not Authenticator.objects.filter(user=user, verified_at__isnull=False).exists()
         now = clock.now()
         try:
@@ -342,7 +346,7 @@ def _app_details(body: dict[str, Any]) -> dict[str, Any]:
         raise invalid("body.otpUri must be an otpauth://totp/ URI with a base32 secret.")
     if any(given.get(name, usual) != usual for name, usual in _TOTP.items()):
         raise invalid("body.otpUri must ask for six digits, 30 seconds and SHA1: other codes are not checked here.")
-    return {"secret": secret}
+    return {"secret": base64.b32encode(raw).decode().rstrip("=")}  # its last letter has several spellings
 
 
 def _passkey_details(body: dict[str, Any]) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+import requests
 
 from .conftest import App, Emulator
 
@@ -33,6 +36,24 @@ def recovery_codes(emulator: Emulator, user: str) -> list[str]:
     app = App(emulator, emulator.call(TOTP, token)["secret"])
     found: list[str] = verify(emulator, token, app.code())["recoveryCodes"]
     return found
+
+
+def import_app(emulator: Emulator, user: str, secret: str) -> requests.Response:
+    """The answer to an application that verified an app itself."""
+    body = {"verificationMethod": "AUTHENTICATOR_APP", "otpUri": f"otpauth://totp/x:y?secret={secret}&issuer=x"}
+    return emulator.server("POST", f"users/{user}/authenticators", body)
+
+
+@pytest.fixture
+def app_twice(emulator: Emulator, user: str, enrol_app: Callable[[str], App]) -> App:
+    """An app whose secret the user has twice: its enrolment ended after the application had imported it."""
+    enrol_app(user)
+    token = challenged(emulator, user, scope=ADD)
+    app = App(emulator, emulator.call(TOTP, token)["secret"])
+    assert import_app(emulator, user, app.secret).status_code == 200
+    assert verify(emulator, token, app.code())["isVerified"]
+    emulator.advance(60)
+    return app
 
 
 @pytest.fixture
@@ -127,6 +148,62 @@ def test_the_code_that_enrolled_an_app_proves_nothing_more(emulator: Emulator, u
     code = App(emulator, emulator.call(TOTP, token)["secret"]).code()
     assert verify(emulator, token, code)["isVerified"]
     assert verify(emulator, challenged(emulator, user), code) == WRONG
+
+
+@pytest.mark.usefixtures("step_begins")
+def test_a_code_of_a_secret_that_a_user_has_twice_passes_once(emulator: Emulator, user: str, app_twice: App) -> None:
+    code = app_twice.code()
+    passed = [verify(emulator, challenged(emulator, user), code)["isVerified"] for _ in range(3)]
+    assert passed == [True, False, False]
+
+
+@pytest.mark.usefixtures("step_begins")
+def test_a_code_of_a_secret_that_a_user_has_twice_passes_one_of_many_at_once(
+    emulator: Emulator, user: str, app_twice: App
+) -> None:
+    code, tokens = app_twice.code(), [challenged(emulator, user) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        passed = list(pool.map(lambda token: verify(emulator, token, code)["isVerified"], tokens))
+    assert passed.count(True) == 1
+
+
+@pytest.mark.usefixtures("step_begins")
+def test_a_code_that_proved_a_step_enrols_no_app_of_the_same_secret(
+    emulator: Emulator, user: str, enrol_app: Callable[[str], App]
+) -> None:
+    enrol_app(user)
+    token = challenged(emulator, user, scope=ADD)
+    app = App(emulator, emulator.call(TOTP, token)["secret"])
+    import_app(emulator, user, app.secret)
+    code = app.code()
+    assert verify(emulator, challenged(emulator, user), code)["isVerified"]
+    assert verify(emulator, token, code) == WRONG
+
+
+@pytest.mark.usefixtures("step_begins")
+def test_a_code_passes_once_however_its_secret_was_spelt(emulator: Emulator, user: str) -> None:
+    secret = base64.b32encode(uuid.uuid4().bytes + b"1234").decode()
+    longer = base64.b32encode(base64.b32decode(secret) + bytes(5)).decode()  # to HMAC a key with zeros is the same key
+    assert [import_app(emulator, user, one).status_code for one in (secret, longer)] == [200, 200]
+    code = App(emulator, secret).code()
+    assert verify(emulator, challenged(emulator, user), code)["isVerified"]
+    assert verify(emulator, challenged(emulator, user), code) == WRONG
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [("MZXW6YTBOI", "MZXW6YTBOI"), ("MZXW6YTBOI", "mzxw6ytboi"), ("MZXW6YTBOI", "MZXW6YTBOJ%3D%3D%3D%3D%3D%3D")],
+)
+def test_a_secret_that_the_user_has_is_a_conflict(emulator: Emulator, user: str, first: str, again: str) -> None:
+    assert import_app(emulator, user, first).status_code == 200
+    answer = import_app(emulator, user, again)
+    assert (answer.status_code, answer.json()["errorCode"]) == (409, "conflict")
+    assert len(emulator.server("GET", f"users/{user}/authenticators").json()) == 1
+
+
+def test_a_secret_that_another_user_has_is_none(emulator: Emulator, user: str) -> None:
+    assert import_app(emulator, user, "MZXW6YTBOI").status_code == 200
+    assert import_app(emulator, f"{user}-other", "MZXW6YTBOI").status_code == 200
 
 
 def test_an_app_that_somebody_overtook_is_wrong(emulator: Emulator, user: str, enrol_app: Callable[[str], App]) -> None:

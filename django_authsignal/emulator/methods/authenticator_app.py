@@ -61,21 +61,37 @@ def verify(session: Session, code: str) -> Verification:
     with transaction.atomic():
         # Locked: of two first enrolments that finish at once, the second must see the first.
         EmulatedUser.objects.select_for_update().get(pk=session.user.pk)
-        result = _enrolment(session, code) or _challenge(session, code)
+        result = _proof(session, code)
         if result:
             limits.give_back(attempt)
     return result or engine.WRONG_CODE
 
 
-def _enrolment(session: Session, code: str) -> Verification | None:
-    if session.action is None or not engine.may_enrol(session):
+def has(user: EmulatedUser, secret: str) -> bool:
+    """True when one of the user's apps has this secret."""
+    return _verified(user).filter(secret=secret).exists()
+
+
+def _proof(session: Session, code: str) -> Verification | None:
+    """What the code proves: that an enrolment is finished, else who the user is."""
+    row = _spend([*_waiting(session), *_verified(session.user)], code)
+    if row is None:
         return None
-    for row in _pending(session).filter(created_at__gt=clock.now() - PENDING)[:5]:
-        if _spend(row, code):
-            row.verified_at = row.last_verified_at = clock.now()
-            row.save(update_fields=["verified_at", "last_verified_at"])
-            return enrolment.complete(session, row)
-    return None
+    row.last_verified_at = clock.now()
+    if row.verified_at is None:
+        row.verified_at = row.last_verified_at
+        row.save(update_fields=["verified_at", "last_verified_at"])
+        return enrolment.complete(session, row)
+    row.save(update_fields=["last_verified_at"])
+    token = engine.complete(session, _METHOD, row)
+    return Verification(is_verified=True, access_token=token, authenticator=row)
+
+
+def _waiting(session: Session) -> QuerySet[Authenticator]:
+    """Those of this action's enrolments that a first code may finish now."""
+    if session.action is None or not engine.may_enrol(session):
+        return Authenticator.objects.none()
+    return _pending(session).filter(created_at__gt=clock.now() - PENDING)[:5]
 
 
 def _pending(session: Session) -> QuerySet[Authenticator]:
@@ -84,26 +100,30 @@ def _pending(session: Session) -> QuerySet[Authenticator]:
     return begun.filter(verified_at__isnull=True).order_by("-created_at", "-pk")
 
 
-def _challenge(session: Session, code: str) -> Verification | None:
-    verified = Authenticator.objects.filter(user=session.user, method=_METHOD, verified_at__isnull=False)
-    for row in verified:
-        if _spend(row, code):
-            row.last_verified_at = clock.now()
-            row.save(update_fields=["last_verified_at"])
-            token = engine.complete(session, _METHOD, row)
-            return Verification(is_verified=True, access_token=token, authenticator=row)
-    return None
+def _verified(user: EmulatedUser) -> QuerySet[Authenticator]:
+    apps = Authenticator.objects.filter(user=user, method=_METHOD, verified_at__isnull=False)
+    return apps.order_by("created_at", "pk")
 
 
-def _spend(row: Authenticator, code: str) -> bool:
-    """True when the code is right and its step, and every later one, was never used."""
+def _spend(rows: list[Authenticator], code: str) -> Authenticator | None:
+    """The first app that shows this code, when none that does has used its step, or a later one, before.
+
+    A secret may be in two rows, spelt in two ways. So it is spent in each: what one of them takes, no other takes.
+    """
+    shown = [(row, step) for row in rows if (step := _step_of(row, code)) is not None]
+    spent = 0
+    for row, step in shown:
+        unused = Authenticator.objects.filter(Q(last_used_step__isnull=True) | Q(last_used_step__lt=step), pk=row.pk)
+        spent += unused.update(last_used_step=step)
+    return shown[0][0] if shown and spent == len(shown) else None
+
+
+def _step_of(row: Authenticator, code: str) -> int | None:
+    """The step at which the app shows this code, within one of now."""
     plain = "".join(code.split())
     step_now = int(clock.timestamp()) // _STEP
     totp = pyotp.TOTP(row.secret)
     for step in (step_now, step_now - 1, step_now + 1):
         if hmac.compare_digest(totp.generate_otp(step).encode(), plain.encode()):
-            unused = Authenticator.objects.filter(pk=row.pk).filter(
-                Q(last_used_step__isnull=True) | Q(last_used_step__lt=step)
-            )
-            return bool(unused.update(last_used_step=step))
-    return False
+            return step
+    return None
