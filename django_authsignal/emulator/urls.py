@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.static import serve
 
-from django_authsignal.emulator import api, openapi
+from django_authsignal.emulator import api, openapi, static_files
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("openapi.json", openapi.view, name="openapi"),
@@ -17,7 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^v1/", api.api),
     re_path(r"^call/(?:start|finish)$", api.api),  # the service has a host of its own for these, without a version
     path("", include("django_authsignal.emulator.dashboard.urls")),
-    path("static/<path:path>", serve, {"document_root": settings.BASE_DIR / "static"}),
+    path("static/<path:path>", static_files.static),
 ]
 if find_spec("django_authsignal.emulator.hosted_urls"):
     urlpatterns.append(path("", include("django_authsignal.emulator.hosted_urls")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -43,7 +44,7 @@ def test_a_browser_reads_a_sentence(emulator: Emulator) -> None:
     assert answer.text.startswith("There is nothing at this address.")
 
 
-@pytest.mark.parametrize("path", ["/inbox.json", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/inbox.json", "/openapi.json", "/static/emulator/emulator.css", "/static/nothing"])
 def test_a_refused_method_of_a_page_is_told_with_those_it_takes(emulator: Emulator, path: str) -> None:
     answer = ask(emulator, path, "DELETE")
     assert (answer.status_code, set(answer.json())) == (405, KEYS)
@@ -70,6 +71,19 @@ def test_nobody_climbs_out_of_the_static_files(emulator: Emulator, path: str) ->
     head, _, body = raw(emulator, "GET", path).partition(b"\r\n\r\n")
     assert head.split()[1] in (b"400", b"404")
     assert b"errorCode" in body
+
+
+@pytest.mark.parametrize(
+    "path", ["a" * 300, "emulator/" + "a" * 256, "a/" * 2100, "é" * 200, "%00", "a%00b", "%ff", "."]
+)
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", b"404"), ("HEAD", b"404"), ("POST", b"405"), ("DELETE", b"405")]
+)
+def test_a_path_that_no_file_can_have_is_no_static_file(
+    emulator: Emulator, method: str, status: bytes, path: str
+) -> None:
+    head = raw(emulator, method, f"/static/{quote(path, safe='/%')}").partition(b"\r\n\r\n")[0]
+    assert head.split()[1] == status
 
 
 @pytest.mark.parametrize(
