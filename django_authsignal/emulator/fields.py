@@ -77,15 +77,19 @@ def phone(body: Body, name: str = "phoneNumber") -> str | None:
 def redirect_url(body: Body, name: str = "redirectUrl") -> str | None:
     """An absolute URL, of an app's own scheme too, but never one that a browser runs."""
     value = text(body, name, limit=4096)
-    if value:
-        try:
-            parts = urlsplit(value)
-            leads = bool(parts.hostname) if parts.scheme in ("http", "https") else bool(parts.scheme)
-        except ValueError:
-            leads = False
-        if not leads or parts.scheme in _SCRIPTS or any(ord(letter) <= 32 or letter == "\\" for letter in value):
-            raise invalid(f"body.{name} must be an absolute URL.")
+    if value and not leads_back(value):
+        raise invalid(f"body.{name} must be an absolute URL.")
     return value
+
+
+def leads_back(url: str) -> bool:
+    """True for what `redirect_url` takes; a page asks it of each link that it makes."""
+    try:
+        parts = urlsplit(url)
+        leads = bool(parts.hostname) if parts.scheme in ("http", "https") else bool(parts.scheme)
+    except ValueError:
+        return False
+    return leads and parts.scheme not in _SCRIPTS and not any(ord(letter) <= 32 or letter == "\\" for letter in url)
 
 
 def scope(body: Body, name: str = "scope") -> str | None:

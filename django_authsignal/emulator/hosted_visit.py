@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from django_authsignal.client.types import State
-from django_authsignal.emulator import engine, hosted_theme, tokens
+from django_authsignal.emulator import engine, fields, hosted_theme, tokens
 from django_authsignal.emulator.engine import Session
 from django_authsignal.emulator.hosted_embed import Embed, embed
 from django_authsignal.emulator.models import Action
@@ -30,7 +30,8 @@ from django_authsignal.emulator.problems import Problem
 _STATE_LIMIT = 2048  # characters of a caller's own `state`; longer ones are dropped, not cut
 
 # Forms post here and get a page, or a redirect to another page of ours. The way back to the app is a link or a
-# refresh: Chromium holds redirects after a form's POST against form-action, and 'self' would block the app's origin.
+# refresh, to any scheme: Chromium holds redirects after a form's POST against form-action, and 'self' would block the
+# app's origin.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{images}; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
@@ -55,8 +56,9 @@ class Visit:
 
     @property
     def destination(self) -> str:
-        """The host to which the visitor goes back, or nothing."""
-        return urlsplit(self._redirect_url).netloc.rpartition("@")[2]
+        """The host to which the visitor goes back, the name of an app's own scheme, or nothing."""
+        parts = urlsplit(self._redirect_url)
+        return parts.netloc.rpartition("@")[2] if parts.scheme in ("http", "https") else parts.scheme
 
     @property
     def cancel_url(self) -> str:
@@ -70,7 +72,8 @@ class Visit:
     def return_url(self, token: str) -> str:
         """The action's own redirectUrl, its parameters untouched, with the token; "" when it has none.
 
-        It is never taken from the request: a link to this page must not be able to choose where the token goes.
+        It is never taken from the request: a link to this page must not be able to choose where the token goes. The
+        `nativeScheme` that React Native's SDK adds is none either: to come back by a scheme, track with it.
         """
         base, mark, fragment = self._redirect_url.partition("#")
         if not base:
@@ -99,7 +102,7 @@ class Visit:
     @property
     def _redirect_url(self) -> str:
         url = self.session.action.redirect_url if self.session.action else ""
-        return url if urlsplit(url).scheme in {"http", "https"} else ""  # never javascript: or data: in a link
+        return url if fields.leads_back(url) else ""  # never javascript: or data: in a link
 
 
 View = Callable[[HttpRequest, Visit], HttpResponse]

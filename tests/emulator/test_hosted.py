@@ -3,6 +3,7 @@ cross-site."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -145,6 +146,46 @@ def test_cancel_comes_back_with_nothing_proved(
     visit.open(track()["url"])
     visit.follow("Cancel")
     assert state(emulator, visit.returned()["token"][0]) == "CHALLENGE_REQUIRED"
+
+
+@pytest.mark.parametrize("address", ["myapp://cb", "com.app:/cb"])
+@pytest.mark.parametrize("proves", [False, True], ids=["cancel", "proof"])
+def test_an_app_is_come_back_to_by_a_scheme_of_its_own(
+    emulator: Emulator, visit: Visitor, user: str, user_app: AuthenticatorApp, address: str, proves: bool
+) -> None:
+    visit.open(emulator.track(user, emulator.configure("CHALLENGE"), redirectUrl=address)["url"])
+    with visit.page.expect_request(lambda request: request.url.startswith(address)) as back:
+        if proves:
+            visit.type_code(user_app.code(), "Continue")
+        else:
+            visit.follow("Cancel")
+    token = back.value.url.removeprefix(f"{address}?token=")
+    assert state(emulator, token) == ("CHALLENGE_SUCCEEDED" if proves else "CHALLENGE_REQUIRED")
+
+
+def test_the_address_of_an_app_keeps_its_own_parameters(emulator: Emulator, user: str) -> None:
+    url = emulator.track(user, emulator.configure("CHALLENGE"), redirectUrl="com.app:/cb?x=1#part")["url"]
+    page = requests.get(f"{url}&state=kept", timeout=10).text
+    assert re.search(r'href="com\.app:/cb\?x=1&amp;token=[\w.-]+&amp;state=kept#part"', page)
+
+
+def test_a_page_that_leads_to_an_app_names_its_scheme_and_keeps_the_link(
+    emulator: Emulator, visit: Visitor, user: str, user_app: AuthenticatorApp
+) -> None:
+    visit.open(emulator.track(user, emulator.configure("CHALLENGE"), redirectUrl="com.app:/cb")["url"])
+    visit.type_code(user_app.code(), "Continue")
+    expect(visit.page.locator("main")).to_contain_text("We are taking you back to com.app.")
+    link = visit.page.get_by_role("link", name="Continue").get_attribute("href")
+    assert (link or "").startswith("com.app:/cb?token=")
+
+
+def test_the_address_of_a_page_chooses_no_scheme_to_come_back_by(
+    emulator: Emulator, user: str, user_app: AuthenticatorApp
+) -> None:
+    url = emulator.track(user, emulator.configure("CHALLENGE"))["url"]
+    page = requests.get(f"{url}&nativeScheme=myapp&redirectUrl=myapp://cb", timeout=10)
+    assert page.status_code == 200
+    assert "myapp" not in page.text
 
 
 def test_the_scope_lets_an_enrolled_user_add_another_way(

@@ -122,6 +122,24 @@ def test_an_authenticator_app_whose_codes_could_not_be_checked_is_refused(
     assert emulator.server("POST", f"users/{user}/authenticators", body).status_code == 400
 
 
-@pytest.mark.parametrize("url", ["http:foo", "https://", "http:///path", "javascript:alert(1)", "http://evil\\@b"])
+@pytest.mark.parametrize("url", ["http:foo", "https://", "http:///path", "//b.example", "a", "http://evil\\@b"])
 def test_a_redirect_url_that_leads_nowhere_is_refused(emulator: Emulator, user: str, url: str) -> None:
+    assert emulator.server("POST", f"users/{user}/actions/signIn", {"redirectUrl": url}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "JavaScript://a.example/%0aalert(1)",
+        "java\tscript:alert(1)",
+        "\x01javascript:alert(1)",
+        "data:text/html,x",
+        "vbscript:x",
+        "blob:https://a.example/b",
+        "file:///etc/passwd",
+        "about:blank",
+    ],
+)
+def test_a_redirect_url_that_a_browser_would_run_or_read_is_refused(emulator: Emulator, user: str, url: str) -> None:
     assert emulator.server("POST", f"users/{user}/actions/signIn", {"redirectUrl": url}).status_code == 400
