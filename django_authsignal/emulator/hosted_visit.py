@@ -40,12 +40,13 @@ _POLICY = (
 
 @dataclass(frozen=True)
 class Visit:
-    """One request to a hosted page. `state` is the caller's, and goes back as it came."""
+    """One request to a hosted page. `state` is the caller's, and goes back as it came; `forced`: see `must_enrol`."""
 
     session: Session
     state: str = ""
     token: str = field(default="", repr=False)
     embed: Embed | None = None
+    forced: bool = False
 
     @property
     def purpose(self) -> str:
@@ -69,6 +70,15 @@ class Visit:
     def can_leave(self) -> bool:
         return bool(self.embed or self.cancel_url)
 
+    @property
+    def must_enrol(self) -> bool:
+        """True while the application wants no Cancel beside a first enrolment: `force_enrollment=true` in the address.
+
+        It only saves the visitor a way that leads nowhere. Whoever closes the page has enrolled nothing either.
+        """
+        action = self.session.action
+        return bool(self.forced and action and action.state == State.ALLOW and not action.was_enrolled)
+
     def return_url(self, token: str) -> str:
         """The action's own redirectUrl, its parameters untouched, with the token; "" when it has none.
 
@@ -83,8 +93,10 @@ class Visit:
         return f"{base}{glue}{added}{mark}{fragment}"
 
     def link(self, name: str, **extra: str) -> str:
-        """Another hosted page, with the token and the state."""
+        """Another hosted page, with the token and what else came with the visit."""
         query = {"token": self.token} | ({"state": self.state} if self.state else {}) | extra
+        if self.forced:
+            query |= {"force_enrollment": "true"}
         if self.embed:
             query |= {"mode": "popup"} | ({"opener": self.embed.opener} if self.embed.opener else {})
         return f"{reverse(name)}?{urlencode(query)}"
@@ -125,7 +137,8 @@ def hosted(view: View) -> Callable[[HttpRequest], HttpResponse]:
             with override(language(request, action)):
                 return secured(_invalid(request, opened_by, problem), opened_by)
         opened_by = embed(given, referer, session.action)
-        visit = Visit(session, state if len(state) <= _STATE_LIMIT else "", session.token, opened_by)
+        forced = given.get("force_enrollment") == "true"
+        visit = Visit(session, state if len(state) <= _STATE_LIMIT else "", session.token, opened_by, forced)
         with override(language(request, session.action)):
             try:
                 return secured(view(request, visit), opened_by)

@@ -148,6 +148,46 @@ def test_cancel_comes_back_with_nothing_proved(
     assert state(emulator, visit.returned()["token"][0]) == "CHALLENGE_REQUIRED"
 
 
+@pytest.mark.parametrize("page", ["", "add/", "add/passkey/", "add/authenticator-app/", "add/email/", "add/push/"])
+@pytest.mark.parametrize(("forced", "cancels"), [("true", False), ("false", True)])
+def test_a_first_enrolment_that_is_forced_has_no_cancel(
+    emulator: Emulator, track: Callable[..., Any], page: str, forced: str, cancels: bool
+) -> None:
+    query = {"token": track()["token"], "force_enrollment": forced}
+    answer = requests.get(f"{emulator.url}/challenge/{page}", query, timeout=10)
+    assert (answer.status_code, "Cancel" in answer.text) == (200, cancels)
+
+
+def test_a_forced_enrolment_stays_so_until_it_is_finished(
+    emulator: Emulator, visit: Visitor, track: Callable[..., Any], user: str
+) -> None:
+    cancel, address = visit.page.get_by_role("link", name="Cancel"), f"{user}@example.com"
+    visit.open(track(email=address)["url"] + "&force_enrollment=true")
+    visit.follow("Code by e-mail")
+    visit.press("Send the code")
+    visit.type_code("000000", "Finish")
+    expect(visit.page.get_by_role("alert")).to_be_visible()
+    expect(cancel).to_have_count(0)
+    visit.follow("Choose another way")
+    expect(cancel).to_have_count(0)
+    visit.follow("Code by e-mail")
+    visit.press("Send the code")
+    visit.type_code(mailed(emulator, address), "Finish")
+    visit.follow("I have saved them")
+    assert state(emulator, visit.returned()["token"][0]) == "CHALLENGE_SUCCEEDED"
+
+
+def test_a_forced_enrolment_in_the_settings_has_no_way_out(emulator: Emulator, track: Callable[..., Any]) -> None:
+    url = track(redirectToSettings=True, scope="add:authenticators")["url"]
+    page = requests.get(f"{url}&force_enrollment=true", timeout=10)
+    assert "You have none yet." in page.text
+    assert "/callback/" not in page.text
+
+
+def test_whoever_is_enrolled_can_cancel_what_is_forced(track: Callable[..., Any], user_app: AuthenticatorApp) -> None:
+    assert "Cancel" in requests.get(track()["url"] + "&force_enrollment=true", timeout=10).text
+
+
 @pytest.mark.parametrize("address", ["myapp://cb", "com.app:/cb"])
 @pytest.mark.parametrize("proves", [False, True], ids=["cancel", "proof"])
 def test_an_app_is_come_back_to_by_a_scheme_of_its_own(
