@@ -124,6 +124,36 @@ def test_a_mailed_code_enrols_and_then_proves_a_step(
     assert state(emulator, visit.returned()["token"][0]) == "CHALLENGE_SUCCEEDED"
 
 
+TOLD = {"email": '"a<b>"@c.example', "phoneNumber": "+64211234567"}
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        ("email", 'value="&quot;a&lt;b&gt;&quot;@c.example"'),
+        ("magic-link", 'value="&quot;a&lt;b&gt;&quot;@c.example"'),
+        ("sms", 'value="+64211234567"'),
+        ("whatsapp", 'value="+64211234567"'),
+    ],
+)
+def test_an_address_that_track_told_is_in_the_field_to_be_confirmed(
+    emulator: Emulator, track: Callable[..., Any], page: str, shown: str
+) -> None:
+    query = {"token": track(**TOLD)["token"]}
+    assert shown in requests.get(f"{emulator.url}/challenge/add/{page}/", query, timeout=10).text
+
+
+@pytest.mark.parametrize("page", ["email", "magic-link", "sms", "whatsapp"])
+def test_a_password_alone_shows_no_address_of_an_enrolled_user(
+    emulator: Emulator, track: Callable[..., Any], user_app: AuthenticatorApp, page: str
+) -> None:
+    query = {"token": track(**TOLD)["token"]}
+    answer = requests.get(f"{emulator.url}/challenge/add/{page}/", query, timeout=10)
+    assert answer.status_code == 403
+    assert "c.example" not in answer.text
+    assert "211234567" not in answer.text
+
+
 def test_a_recovery_code_proves_a_step_by_another_way(
     emulator: Emulator, visit: Visitor, track: Callable[..., Any]
 ) -> None:
