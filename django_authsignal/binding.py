@@ -1,7 +1,6 @@
 """What a proof is bound to: the values a person saw, as keyed hashes, and the request they came with."""
 
 import json
-import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from django.utils.datastructures import MultiValueDictKeyError
 
 from .client import ConfigurationError
 from .client._encode import encode
+from .conf import NO_TEXT
 from .identity import digest
 from .policy import Policy
 
@@ -24,10 +24,6 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 MAX_EXPONENT = 308  # what a double holds
 MAX_DIGITS = 320  # of a number written as text; a longer one is compared as text
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
-
-
-# NUL, and half a character: no page sends them, and not every database takes them.
-_NO_TEXT = re.compile("[\\0\\ud800-\\udfff]")
 
 
 class UnreadableFields(BadRequest):
@@ -104,8 +100,10 @@ def _read_by(
         raise ConfigurationError(f"{named} gave a {type(found).__name__}. Return a dict.")
     try:
         encode(found)  # as the client will: there it would be an error that names no setting
-    except (TypeError, ValueError) as exc:
+    except TypeError as exc:
         raise ConfigurationError(f"{named} gave what cannot be sent. {exc}") from exc
+    except ValueError as exc:  # of a right type, and so what the request said: "nan", half of a character
+        raise UnreadableFields(f"{policy.action} was given what cannot be proved. {exc}") from exc
     return dict(found)
 
 
@@ -116,7 +114,7 @@ def _single(found: Sequence[Any], name: str) -> str:
 
 
 def _text_of(value: str, name: str) -> str:
-    if _NO_TEXT.search(value):
+    if NO_TEXT.search(value):
         raise UnreadableFields(f"The field {name!r} is not text. Send it without NUL and halves of characters.")
     return value
 

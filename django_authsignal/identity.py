@@ -229,6 +229,6 @@ def track_attributes(request: HttpRequest, user: AbstractBaseUser, action: str) 
         raise ConfigurationError(f"TRACK_ATTRIBUTES gave a {type(custom).__name__} for custom. Return a dict there.")
     try:
         encode(told)  # as the client will: there it would be an error that names no setting
-    except (TypeError, ValueError) as exc:
+    except TypeError as exc:
         raise ConfigurationError(f"TRACK_ATTRIBUTES gave what cannot be sent. {exc}") from exc
     return dict(told) | contact.for_track(user)

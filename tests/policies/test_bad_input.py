@@ -1,5 +1,7 @@
 """What is written wrongly is an error at start that names the place and ends with the fix."""
 
+import re
+
 import pytest
 from django.core.checks import Error, run_checks
 from django.core.handlers.asgi import ASGIHandler
@@ -102,8 +104,10 @@ VALUES = {
     "keys that are no texts": ({1: 2, "b": 3}, "gave what cannot be sent. .* Use str\\(key\\)."),
     "bytes": ({"a": b"x"}, "gave what cannot be sent. a is a bytes.* Send a text or a number."),
     "an object": ({"a": {"b": object()}}, "gave what cannot be sent. a.b is a object.* Send a text or a number."),
-    "no number": ({"a": float("nan")}, "gave what cannot be sent. a is nan.* Send None or a text instead."),
-    "itself": (ROUND, "gave what cannot be sent. .* Send a flat object."),
+}
+SAID = {
+    "no number": ({"a": float("nan")}, "a is nan.* Send None or a text instead."),
+    "itself": (ROUND, "Send a flat object."),
 }
 
 
@@ -119,6 +123,15 @@ def test_a_bind_that_gives_what_cannot_be_sent_is_an_error_that_names_it(rf, giv
     policy = get_policy("withdrawFunds").narrowed(bind=lambda request: given)
     with pytest.raises(ConfigurationError, match=f"bind of withdrawFunds {words}$"):
         read(rf.post("/"), policy)
+
+
+@pytest.mark.parametrize(("given", "words"), SAID.values(), ids=SAID)
+def test_what_a_request_says_and_nobody_can_prove_is_told_whoever_sent_it(adas, settings, given, words):
+    """A form with "nan" in it must not be a fault of the site."""
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ACTIONS": {"withdrawFunds": {"CUSTOM": lambda request: given}}}
+    answer = adas.fetch("/withdraw/")
+    assert answer.status_code == 400
+    assert re.search(words, answer.content.decode())
 
 
 ATTRIBUTES = {
