@@ -35,7 +35,7 @@ from .client.types import State, Tracked, Validated, VerificationMethod
 from .conf import get_client, option
 from .decision import Decision, Question, Verdict
 from .hints import emulator_hint
-from .identity import fingerprint, get_user, is_pseudonym, same, track_attributes
+from .identity import fingerprint, is_pseudonym, same, stored, track_attributes
 from .models import Challenge, Channel, Kind, Status, revoke_proofs
 from .policy import Policy, label_for
 from .steps import Steps
@@ -47,10 +47,10 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     """Decides. No network and no query while a pass is fresh; else one call to Authsignal (`track`)."""
     if peek(request, question.user, question.policy, question.bound):
         return ledger.decide(question, Verdict.PASS)
-    stored = as_stored(question)
-    if stored is None:
+    found = as_stored(question)
+    if found is None:
         return nobody(question)
-    question = stored
+    question = found
     if question.policy.single_use and spend(request, question):
         return ledger.decide(question, Verdict.PASS)
     enforce = observing.enforcement(request, question.user, question.policy)
@@ -82,7 +82,7 @@ def as_stored(question: Question) -> Question | None:
     """
     if question.kind == Kind.PASSWORDLESS:  # whom somebody named was read just now
         return question
-    user = get_user(str(question.user.pk))
+    user = stored(question.user)
     return None if user is None else replace(question, user=user)
 
 
@@ -163,8 +163,8 @@ def _find(
     if found is not None or not others:
         return found
     # A form that was checked has written its values into the user, nobody stored: they are asked as they are stored.
-    stored = get_user(str(user.pk))
-    return None if stored is None else _held(request, stored, policy, scope, request_scope)[0]
+    before = stored(user)
+    return None if before is None else _held(request, before, policy, scope, request_scope)[0]
 
 
 def _held(

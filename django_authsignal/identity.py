@@ -150,14 +150,20 @@ def _known_by(found: str) -> AbstractBaseUser | None:
     return None
 
 
-def get_user(user_pk: str) -> AbstractBaseUser | None:
-    """The user of a ledger row as the database has them now, or None."""
+def get_user(user_pk: str, *, using: str | None = None) -> AbstractBaseUser | None:
+    """The user of a ledger row as the database has them now, or None. `using` names the database, for once."""
     model = get_user_model()
+    users = model._default_manager.using(using) if using else model._default_manager
     try:
-        found: AbstractBaseUser | None = model._default_manager.filter(pk=model._meta.pk.to_python(user_pk)).first()
+        found: AbstractBaseUser | None = users.filter(pk=model._meta.pk.to_python(user_pk)).first()
     except (ValidationError, ValueError):
         return None
     return found
+
+
+def stored(user: AbstractBaseUser) -> AbstractBaseUser | None:
+    """The user as the database they come from has them now, or None: a replica may not know yet who just signed up."""
+    return get_user(str(user.pk), using=user._state.db)
 
 
 def pseudonym(user_pk: str) -> dict[str, Any]:

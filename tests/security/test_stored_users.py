@@ -11,6 +11,7 @@ from django.urls import path
 
 from django_authsignal.backends import AuthsignalBackendMixin
 from django_authsignal.decorators import challenge_required
+from django_authsignal.identity import stored
 from django_authsignal.models import Challenge
 from tests.conftest import PASSWORD
 from tests.project.urls import urlpatterns as project
@@ -180,6 +181,19 @@ def test_no_user_is_read_again_while_their_pass_is_fresh(adas, django_assert_num
         assert adas.get("/deep/").content == b"deep"
 
 
+class Lagging:
+    """Reads from a replica, which knows nobody yet."""
+
+    def db_for_read(self, model, **hints):
+        return None if hints.get("instance") else "replica"
+
+
+@pytest.mark.django_db
+def test_somebody_who_just_signed_up_is_read_where_they_were_written(ada, settings):
+    settings.DATABASE_ROUTERS = [Lagging()]
+    assert stored(ada) == ada
+
+
 # A transaction that was left
 
 
@@ -242,7 +256,7 @@ def test_nor_is_somebody_who_signs_up_in_the_transaction(adas, authsignal, caplo
 
 @pytest.mark.django_db
 def test_somebody_deleted_meanwhile_is_not_asked_about(adas, ada, authsignal, monkeypatch):
-    monkeypatch.setattr("django_authsignal.flow.get_user", lambda pk: None)
+    monkeypatch.setattr("django_authsignal.flow.stored", lambda user: None)
     assert adas.get("/withdraw/").status_code == 403
     assert authsignal.calls == []
 
