@@ -24,7 +24,7 @@ POLICY = "; ".join(
 class ContentSecurityPolicyMiddleware:
     """Put the policy on every answer, the admin's pages included, unless a view has set its own.
 
-    Django's own error pages of DEBUG stay without: their styles are inline.
+    Django's page of DEBUG for what broke stays without: its styles are inline.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -32,6 +32,6 @@ class ContentSecurityPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if not (settings.DEBUG and response.status_code in (404, 500)):
+        if not (settings.DEBUG and response.status_code == 500):
             response.headers.setdefault("Content-Security-Policy", POLICY)
         return response

@@ -59,7 +59,9 @@ MIDDLEWARE = [
     "django_authsignal.middleware.AuthsignalMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "example_project.error_pages.ErrorPagesMiddleware",
 ]
+DEFAULT_EXCEPTION_REPORTER = "example_project.error_pages.ErrorReporter"
 
 AUTHENTICATION_BACKENDS = ["django_authsignal.backends.AuthsignalBackend"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -8,3 +8,5 @@ urlpatterns = [
     path("authsignal/", include("django_authsignal.urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "example_project.error_pages.bad_request"

@@ -6,13 +6,14 @@ import logging
 import threading
 import uuid
 from decimal import Decimal
+from unittest import mock
 
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpResponse, QueryDict
-from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
+from django.test import Client, SimpleTestCase, TestCase, TransactionTestCase, override_settings
 
 from django_authsignal.models import Challenge, Status
 from django_authsignal.testing.unittest import AuthsignalTestMixin
@@ -143,11 +144,6 @@ class PageTests(TestCase):
                 self.assertIn("default-src 'none'", policy)
                 self.assertNotIn("unsafe", policy)
 
-    @override_settings(DEBUG=True)
-    def test_djangos_own_error_page_keeps_its_inline_styles(self) -> None:
-        self.assertNotIn("Content-Security-Policy", self.client.get("/nowhere/").headers)
-        self.assertIn("Content-Security-Policy", self.client.get("/").headers)
-
     def test_a_page_that_names_no_icon_gets_the_banks(self) -> None:
         self.assertRedirects(self.client.get("/favicon.ico"), "/static/bank/mark.svg", fetch_redirect_response=False)
 
@@ -172,6 +168,80 @@ class PageTests(TestCase):
             with self.subTest(address):
                 answer = self.client.get(address, headers={"accept": "text/html"})
                 self.assertRedirects(answer, f"/sign-in/?next={address}")
+
+
+@override_settings(DEBUG=True)  # as the demo runs
+class ErrorPageTests(AuthsignalTestMixin, TestCase):
+    """What visitors see when something goes wrong."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        logging.disable(logging.CRITICAL)
+        self.addCleanup(logging.disable, logging.NOTSET)
+
+    def _assert_ours(self, answer: HttpResponse, status: int, text: str) -> None:
+        self.assertContains(answer, text, status_code=status)
+        self.assertContains(answer, "Kittiwake", status_code=status)
+        self.assertNotContains(answer, "<style", status_code=status)
+        self.assertIn("default-src 'none'", answer.headers["Content-Security-Policy"])
+
+    def test_an_address_that_leads_nowhere_gets_the_banks_page(self) -> None:
+        self._assert_ours(self.client.get("/nowhere/"), 404, "There is nothing here")
+
+    def test_an_address_that_lacks_its_slash_still_leads_on(self) -> None:
+        self.assertRedirects(self.client.get("/sign-in"), "/sign-in/", status_code=301)
+
+    def test_what_a_view_does_not_find_gets_the_banks_page(self) -> None:
+        self.client.force_login(_account().owner)
+        self._assert_ours(self.client.get("/account/entries/999/"), 404, "There is nothing here")
+
+    def test_too_many_parameters_get_the_banks_page(self) -> None:
+        for address in ("/sign-in/", "/authsignal/status/", f"/authsignal/callback/{uuid.uuid4()}/", "/admin/login/"):
+            with self.subTest(address):
+                self._assert_ours(self.client.get(address + "?" + "a=1&" * 1200), 400, "could not read that")
+
+    def test_too_many_parameters_get_the_banks_page_behind_the_sign_in_too(self) -> None:
+        self.client.force_login(User.objects.create_superuser("grace"))
+        for address in ("/account/", "/admin/bank/account/"):
+            with self.subTest(address):
+                self._assert_ours(self.client.get(address + "?" + "a=1&" * 1200), 400, "could not read that")
+
+    def test_a_form_that_nobody_can_read_gets_the_banks_page(self) -> None:
+        form = "application/x-www-form-urlencoded"
+        bodies = {
+            "of another encoding": ("a=1", f"{form}; charset=utf-16"),
+            "too long": ("a=" + "1" * 3_000_000, form),
+            "of too many fields": ("a=1&" * 1200, form),
+            "in parts without a border": ("a=1", "multipart/form-data"),
+        }
+        visitor = Client(enforce_csrf_checks=True)
+        visitor.cookies["bank_csrf"] = "a" * 32
+        for name, (body, content_type) in bodies.items():
+            with self.subTest(name):
+                answer = visitor.post("/sign-in/", body, content_type=content_type)
+                self._assert_ours(answer, 400, "could not read that")
+
+    def test_a_program_is_told_so_in_plain_text(self) -> None:
+        answer = self.client.get("/sign-in/?" + "a=1&" * 1200, headers={"accept": "application/json"})
+        self.assertEqual((answer.status_code, answer.content), (400, b"The bank could not read that"))
+
+    def test_a_form_that_is_out_of_date_says_so_and_leads_back_to_itself(self) -> None:
+        answer = Client(enforce_csrf_checks=True).post("/sign-in/?next=/account/", {"password": "sea-view-1"})
+        self._assert_ours(answer, 403, "This form is out of date")
+        self.assertContains(answer, 'class="button full" href="/sign-in/"', status_code=403)
+        self.assertNotContains(answer, "sea-view-1", status_code=403)
+
+    def test_a_sign_out_that_is_out_of_date_leads_to_the_first_page(self) -> None:
+        answer = Client(enforce_csrf_checks=True).post("/sign-out/")
+        self.assertContains(answer, 'class="button full" href="/"', status_code=403)
+
+    def test_what_breaks_in_a_view_keeps_djangos_page_for_the_developer(self) -> None:
+        developer = Client(raise_request_exception=False)
+        with mock.patch("example_project.bank.views.render", side_effect=RuntimeError("broken")):
+            answer = developer.get("/")
+        self.assertContains(answer, "RuntimeError", status_code=500)
+        # Its styles are inline.
+        self.assertNotIn("Content-Security-Policy", answer.headers)
 
 
 class ProofTests(AuthsignalTestMixin, TestCase):
