@@ -371,6 +371,23 @@ class CounterTests(AuthsignalTestMixin, TestCase):
         self.assertFalse(User.objects.get(username="ida").is_staff)
         self._prove("manageUsers")
 
+    def test_a_forged_field_to_look_by_is_no_fault_of_the_admin(self) -> None:
+        for page in (self.page, self.page.replace("change", "delete")):
+            with self.subTest(page):
+                self.assertEqual(self.client.post(page, {"_to_field": ""}).status_code, 400)
+                self.assertEqual(self.client.get(page, {"_to_field": ""}).status_code, 400)
+
+    def test_a_forged_choice_of_rows_is_no_fault_of_the_admin(self) -> None:
+        form = {"action": "delete_selected", "index": "0", "_selected_action": "x"}
+        self.assertEqual(self.client.post("/admin/auth/group/", form).status_code, 400)
+
+    def test_what_breaks_in_the_admin_itself_is_still_told_the_developer(self) -> None:
+        with (
+            mock.patch("example_project.bank.admin.EntryAdmin.get_queryset", side_effect=ValueError),
+            self.assertRaises(ValueError),
+        ):
+            self.client.get("/admin/bank/entry/")
+
 
 class DemoDataTests(TestCase):
     """`manage.py demo_data`."""
