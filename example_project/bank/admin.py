@@ -48,11 +48,12 @@ class CorrectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
         return amount
 
     def clean(self) -> dict[str, Any]:
-        """A form that is sent twice corrects once; with another amount it is another correction."""
+        """A form that is sent twice corrects once; with another amount or reason it is another correction."""
         found: dict[str, Any] = super().clean() or {}
         same = Entry.objects.filter(account=self.instance, nonce=found.get("nonce"))
-        if "amount" in found and same.exclude(amount=found["amount"]).exists():
-            raise forms.ValidationError("This form was sent before, with another amount. Open it again.")
+        complete = {"amount", "reason"} <= found.keys()
+        if complete and same.exclude(amount=found["amount"], text=found["reason"]).exists():
+            raise forms.ValidationError("This form was sent before, with another amount or reason. Open it again.")
         return found
 
 

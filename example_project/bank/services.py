@@ -22,7 +22,7 @@ class InsufficientFundsError(Exception):
 
 
 class FormAlreadyUsedError(Exception):
-    """The same form was sent before with another amount. `entry` is what it did then."""
+    """The same form was sent before, for another amount or text. `entry` is what it did then."""
 
     def __init__(self, entry: Entry) -> None:
         super().__init__("This form was sent before.")
@@ -50,7 +50,7 @@ def withdraw(
 
     `proof` is the ledger's row of the proof that let it out, if there was one.
 
-    Raises InsufficientFundsError, and FormAlreadyUsedError when the nonce stands for another amount.
+    Raises InsufficientFundsError, and FormAlreadyUsedError when the nonce stands for another amount or text.
     """
     return _once(account, -amount, text=text, nonce=nonce, proof=proof)
 
@@ -71,7 +71,8 @@ def _once(account: Account, amount: Decimal, *, text: str, nonce: uuid.UUID, pro
             before = account.entries.filter(nonce=nonce).first()
             if before is None:
                 raise
-    if before.amount != amount:
+    # The text as well: it says whom the money went to.
+    if (before.amount, before.text) != (amount, text):
         raise FormAlreadyUsedError(before)
     return before
 

@@ -65,6 +65,12 @@ class MoneyTests(TestCase):
         with self.assertRaises(services.FormAlreadyUsedError):
             _withdraw(self.account, "20", nonce)
 
+    def test_the_same_form_for_something_else_is_refused(self) -> None:
+        nonce = uuid.uuid4()
+        _withdraw(self.account, "10", nonce)
+        with self.assertRaises(services.FormAlreadyUsedError):
+            services.withdraw(self.account, Decimal(10), text="Coffee", nonce=nonce)
+
     def test_the_database_itself_refuses_a_balance_under_zero(self) -> None:
         with self.assertRaises(IntegrityError), transaction.atomic():
             Account.objects.filter(pk=self.account.pk).update(balance=Decimal("-0.01"))
@@ -309,6 +315,40 @@ class ProofTests(AuthsignalTestMixin, TestCase):
         self.assertContains(second, "Newer")
 
 
+class SendingTests(AuthsignalTestMixin, TestCase):
+    """Money for somebody, each payment proved by itself."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.account = _account()
+        self.client.force_login(self.account.owner)
+
+    def _send(self, payee: str, nonce: uuid.UUID) -> HttpResponse:
+        """Send £3 once it is proved."""
+        form, browser = {"payee": payee, "amount": "3.00", "nonce": str(nonce)}, {"accept": "text/html"}
+        self.client.post("/account/send/", form, headers=browser)
+        challenge = Challenge.objects.get(action=proofs.SEND, status=Status.OPEN)
+        self.client.get(f"/authsignal/callback/{challenge.pk}/", {"token": self.authsignal.complete(str(challenge.pk))})
+        return self.client.post("/account/send/", form, headers=browser)
+
+    def test_a_payment_names_whom_it_went_to(self) -> None:
+        answer = self._send("Bob", uuid.uuid4())
+        self.assertRedirects(answer, f"/account/entries/{self.account.entries.get(text='To Bob').pk}/")
+
+    def test_a_form_used_again_for_somebody_else_says_what_it_has_done(self) -> None:
+        nonce = uuid.uuid4()
+        self._send("Bob", nonce)
+        self.assertContains(self._send("Carol", nonce), "£3.00, “To Bob”")
+        self.assertFalse(self.account.entries.filter(text="To Carol").exists())
+
+    def test_the_form_that_says_so_sends_the_money_when_it_is_sent_again(self) -> None:
+        nonce = uuid.uuid4()
+        self._send("Bob", nonce)
+        renewed = self._send("Carol", nonce).context["form"]["nonce"].value()
+        self._send("Carol", uuid.UUID(renewed))
+        self.assertTrue(self.account.entries.filter(text="To Carol").exists())
+
+
 class CounterTests(AuthsignalTestMixin, TestCase):
     """What staff do in the admin."""
 
@@ -323,8 +363,8 @@ class CounterTests(AuthsignalTestMixin, TestCase):
         self.client.get(f"/authsignal/callback/{challenge.pk}/", {"token": self.authsignal.complete(str(challenge.pk))})
         return challenge
 
-    def _correct(self, amount: str, nonce: uuid.UUID | None = None) -> HttpResponse:
-        form = {"amount": amount, "reason": "Our mistake", "nonce": str(nonce or uuid.uuid4())}
+    def _correct(self, amount: str, nonce: uuid.UUID | None = None, reason: str = "Our mistake") -> HttpResponse:
+        form = {"amount": amount, "reason": reason, "nonce": str(nonce or uuid.uuid4())}
         rows = {"entries-TOTAL_FORMS": "0", "entries-INITIAL_FORMS": "0"}
         return self.client.post(self.page, form | rows, headers={"accept": "text/html"})
 
@@ -363,6 +403,7 @@ class CounterTests(AuthsignalTestMixin, TestCase):
         for _ in range(2):
             self.assertEqual(self._correct("5", nonce).status_code, 302)
         self.assertContains(self._correct("6", nonce), "This form was sent before")
+        self.assertContains(self._correct("5", nonce, "Their mistake"), "This form was sent before")
         self.assertEqual(self._balance(), Decimal("105.00"))
 
     def test_nobody_becomes_staff_without_a_proof(self) -> None:

@@ -18,7 +18,7 @@ from django_authsignal.decorators import challenge_required, login_required
 from example_project.bank import proofs, services
 from example_project.bank.demo_users import DEMO_USERS
 from example_project.bank.forms import SendForm, SignInForm, SignUpForm, WithdrawForm
-from example_project.bank.models import Account
+from example_project.bank.models import Account, Entry
 
 STATEMENT_LINES = 20
 
@@ -98,8 +98,7 @@ def withdraw(request: HttpRequest) -> HttpResponse:
             form.add_error("amount", f"That is more than you have. Your balance is £{error.balance:,.2f}.")
         except services.FormAlreadyUsedError as error:
             form.renew()
-            done = f"This form has already taken out £{error.entry.magnitude:,.2f}."
-            form.add_error(None, f"{done} Send it again if you want this amount as well.")
+            form.add_error(None, _already_done(error.entry))
         else:
             return redirect("receipt", pk=entry.pk)
     context = {
@@ -132,9 +131,7 @@ def send(request: HttpRequest) -> HttpResponse:
             form.add_error("amount", f"That is more than you have. Your balance is £{error.balance:,.2f}.")
         except services.FormAlreadyUsedError as error:
             form.renew()
-            form.add_error(
-                None, f"This form has already sent £{error.entry.magnitude:,.2f}. Send it again if you want."
-            )
+            form.add_error(None, _already_done(error.entry))
         else:
             return redirect("receipt", pk=entry.pk)
     return render(request, "bank/send.html", {"form": form, "account": mine})
@@ -147,6 +144,11 @@ def receipt(request: HttpRequest, pk: int) -> HttpResponse:
     mine = _account_of(request)
     entry = get_object_or_404(mine.entries, pk=pk)
     return render(request, "bank/receipt.html", {"entry": entry, "proof": proofs.of(mine.owner, entry.proof)})
+
+
+def _already_done(entry: Entry) -> str:
+    done = f"This form was sent before: £{entry.magnitude:,.2f}, “{entry.text}”."
+    return f"{done} Send it again if you want this as well."
 
 
 def _account_of(request: HttpRequest) -> Account:
