@@ -10,6 +10,9 @@ from django.contrib.auth.models import User
 
 from example_project.bank.services import WITHDRAWAL_LIMIT
 
+# WithdrawForm's amounts as <input pattern> has it: something from 0.01 to WITHDRAWAL_LIMIT.
+AMOUNT = r"\s*(?=.*[1-9])0*([0-9]{1,3}([.][0-9]{0,2})?|[.][0-9]{1,2}|1000([.]0{0,2})?)\s*"
+
 
 class SignInForm(AuthenticationForm):
     """Django's form; the demo users' public passwords may be filled in beforehand."""
@@ -81,3 +84,8 @@ class SendForm(WithdrawForm):
 
     payee = forms.CharField(max_length=40, label="To", widget=forms.TextInput(attrs={"autocomplete": "off"}))
     field_order = ("payee", "amount", "text")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The proof comes before our own look at the form, so the browser refuses what would be proved for nothing.
+        self.fields["amount"].widget.attrs.update(pattern=AMOUNT, title="From 0.01 to 1000, for example 25 or 25.50.")

@@ -18,7 +18,7 @@ from django.test import Client, SimpleTestCase, TestCase, TransactionTestCase, o
 from django_authsignal.models import Challenge, Status
 from django_authsignal.testing.unittest import AuthsignalTestMixin
 from example_project.bank import proofs, services
-from example_project.bank.forms import WithdrawForm
+from example_project.bank.forms import SendForm, WithdrawForm
 from example_project.bank.models import Account, Entry
 from example_project.logs import RequestLines
 
@@ -128,6 +128,21 @@ class FormTests(SimpleTestCase):
         for amount in ("", "0", "-5", "1.234", "1000.01", "ten", "NaN", "Infinity", "1e400", "1,50"):
             with self.subTest(amount):
                 self.assertEqual(len(self._errors(amount)), 1)
+
+    def test_the_browser_takes_every_plain_amount(self) -> None:
+        for amount in ("25", "25.5", "25.50", "0.01", ".5", "5.", "007", " 25 ", "1000", "1000.00"):
+            with self.subTest(amount):
+                self.assertEqual(self._errors(amount), [])
+                self.assertRegex(amount, self._pattern())
+
+    def test_the_browser_refuses_what_the_form_would_refuse_after_the_proof(self) -> None:
+        amounts = ("0", "0.00", "-5", "1.234", "1000.01", "1001", "9999", "ten", "NaN", "1e2", "1,50", ".")
+        for amount in amounts:
+            with self.subTest(amount):
+                self.assertNotRegex(amount, self._pattern())
+
+    def _pattern(self) -> str:
+        return f"^(?:{SendForm().fields['amount'].widget.attrs['pattern']})$"
 
     def test_a_form_without_its_nonce_is_refused(self) -> None:
         self.assertIn("nonce", WithdrawForm({"amount": "5"}).errors)

@@ -57,6 +57,13 @@ def test_an_amount_changed_after_its_proof_is_stopped_and_named(ada: Person) -> 
     assert ada.balance() == "250.00"
 
 
+@pytest.mark.long
+def test_no_proof_is_asked_of_an_amount_that_cannot_be_sent(ada: Person) -> None:
+    fill_in(ada, "9999", "Zoë")
+    assert ada.page.locator("input[name=amount]:invalid").count() == 1
+    expect(ada.page.locator("dialog")).to_have_count(0)
+
+
 def test_without_a_script_the_form_waits(person, demo) -> None:  # type: ignore[no-untyped-def] # fixtures, as in the files beside it
     new = person(script=False)
     new.sign_up()
