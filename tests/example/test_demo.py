@@ -16,6 +16,17 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 40.0  # seconds
 
+# As sitecustomize.py: sends Python a Ctrl-C as soon as it imports requests.
+INTERRUPTED = """
+import os, signal, sys
+
+def hook(event, arguments):
+    if event == "import" and arguments[0] == "requests":
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(hook)
+"""
+
 
 class Demo:
     """One running demo on free ports; `text` is what it has printed so far."""
@@ -175,6 +186,36 @@ def test_a_dead_child_ends_the_other_and_says_so(demo: Demo, which: int) -> None
     assert not any(_alive(child) for child in children)
     assert "ended by itself" in demo.text
     assert "make demo" in demo.text
+
+
+def _run_to_its_end(**variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a demo that ends by itself."""
+    env = {**os.environ, "DEMO_CHEAP_PASSWORDS": "1", **variables}
+    command = _command(*_free_ports(2))
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def test_a_signal_that_comes_while_modules_are_read_ends_it_quietly(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    ran = _run_to_its_end(DEMO_STATE=str(tmp_path / "state"), PYTHONPATH=path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_database_that_is_none_is_one_sentence_with_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "bank.sqlite3").write_text("This is no database. " * 100)
+    ran = _run_to_its_end(DEMO_STATE=str(tmp_path))
+    assert ran.returncode == 1
+    assert f"delete {tmp_path}" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_file_where_the_databases_should_go_is_one_sentence_with_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    ran = _run_to_its_end(DEMO_STATE=str(tmp_path / "state"))
+    assert ran.returncode == 1
+    assert "DEMO_STATE" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(("option", "variable"), [(0, "PORT"), (1, "EMULATOR_PORT")])
