@@ -330,6 +330,16 @@ class ProofTests(AuthsignalTestMixin, TestCase):
         self.assertContains(second, "Newer")
 
 
+class SignUpTests(AuthsignalTestMixin, TestCase):
+    """A new customer, up to their first proof."""
+
+    def test_the_proof_is_told_the_address_that_was_just_written(self) -> None:
+        form = {"username": "ida", "email": "ida@example.com", "password1": "seven-wet-harbours"}
+        self.client.post("/sign-up/", form | {"password2": form["password1"]}, headers={"accept": "text/html"})
+        (call,) = self.authsignal.calls
+        self.assertEqual((call.json or {}).get("email"), "ida@example.com")
+
+
 class SendingTests(AuthsignalTestMixin, TestCase):
     """Money for somebody, each payment proved by itself."""
 

@@ -204,7 +204,7 @@ class Person:
 
     def enrol_mail(self) -> None:
         self.click("Code by e-mail")
-        self.page.fill("#email", f"{self.name}@example.com")
+        expect(self.page.locator("#email")).to_have_value(f"{self.name}@example.com")
         self.click("Send the code")
         self.type_mailed_code("Finish")
         self.click("I have saved them")
