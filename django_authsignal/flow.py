@@ -47,17 +47,17 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     """Decides. No network and no query while a pass is fresh; else one call to Authsignal (`track`)."""
     if peek(request, question.user, question.policy, question.bound):
         return ledger.decide(question, Verdict.PASS)
-    found = as_stored(question)
-    if found is None:
-        return nobody(question)
-    question = found
     if question.policy.single_use and spend(request, question):
         return ledger.decide(question, Verdict.PASS)
     enforce = observing.enforcement(request, question.user, question.policy)
-    if enforce == "observe" and may_start(request):
-        yield from observing.observe(request, question, foresee=move_of)
+    theirs = None if enforce == "off" else as_stored(question)
+    if enforce == "observe" and theirs is not None and may_start(request):
+        yield from observing.observe(request, theirs, foresee=move_of)
     if enforce != "on":
         return ledger.decide(question, Verdict.PASS)
+    if theirs is None:
+        return nobody(question)
+    question = theirs
     refused = ""
     if channel.is_api(request):
         finished = yield from take_in(request, channel.credential(request))

@@ -261,6 +261,15 @@ def test_somebody_deleted_meanwhile_is_not_asked_about(adas, ada, authsignal, mo
     assert authsignal.calls == []
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("enforce", ["observe", lambda request, user, action: "off"])
+def test_nor_are_they_stopped_where_nobody_is(adas, configure, authsignal, monkeypatch, enforce):
+    monkeypatch.setattr("django_authsignal.flow.stored", lambda user: None)
+    configure(ENFORCE=enforce)
+    assert adas.get("/withdraw/").status_code == 200
+    assert authsignal.calls == []
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_view_that_saves_before_it_asks_is_told_so_and_never_repeated(adas, ada, caplog):
     assert adas.post("/careless/", {"email": NEW}).status_code == 403
