@@ -96,12 +96,17 @@ def _read_by(
     except MultiValueDictKeyError as exc:  # request.POST["amount"], and it is not there
         raise UnreadableFields(f"{policy.action} needs the field {exc}. Send it.") from exc
     named = f"ACTIONS[{policy.action!r}]['CUSTOM']" if read_values is policy.custom else f"bind of {policy.action}"
+    if not isinstance(found, Mapping) and found is not None and read_values is not policy.custom:
+        raise UnreadableFields(f"{policy.action} needs an object with what is to be proved. Send one.")
     if not isinstance(found, Mapping):
         raise ConfigurationError(f"{named} gave a {type(found).__name__}. Return a dict.")
     try:
-        encode(found)  # as the client will: there it would be an error that names no setting
+        sent = encode(found)  # as the client will: there it would be an error that names no setting
+        json.dumps(json.loads(sent), ensure_ascii=False).encode()  # and as a page shows it
     except TypeError as exc:
         raise ConfigurationError(f"{named} gave what cannot be sent. {exc}") from exc
+    except UnicodeEncodeError as exc:
+        raise UnreadableFields(f"{policy.action} was given half of a character. Send whole ones.") from exc
     except ValueError as exc:  # of a right type, and so what the request said: "nan", half of a character
         raise UnreadableFields(f"{policy.action} was given what cannot be proved. {exc}") from exc
     return dict(found)

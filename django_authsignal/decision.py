@@ -32,6 +32,7 @@ class Question:
     anywhere: bool = False  # asked by every page alike: one open challenge serves them all
     release: bool = False  # the view was left: an ALLOW is kept for the one repetition of this request
     resend: Sequence[str] | None = None  # the only fields that a waiting page may show again
+    state: str = ""  # the fingerprint of the user as they were stored inside the transaction that asked
 
     @property
     def signs_in(self) -> bool:

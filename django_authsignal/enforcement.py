@@ -184,7 +184,7 @@ class RequestGate:
 
     def _known(self, question: Question) -> Decision | None:
         """What needs no call: a pass, a forgery, or, in a transaction, that the middleware must ask outside it."""
-        passed = flow.peek(self._request, question.user, question.policy, question.bound)
+        passed = flow.pass_as_stored(self._request, question)
         if passed or self.lets_go_on(question):
             return Decision(Verdict.PASS, question.policy.action)
         if observing.enforcement(self._request, question.user, question.policy) == "observe":
@@ -199,7 +199,9 @@ class RequestGate:
             _must_be_guarded(self.guarded, question.policy)
             _must_be_spendable_ahead(question.policy)
             self._must_be_known_ahead(question.policy)
-            raise ChallengeRequired(question=replace(question, release=True))
+            inside = flow.as_stored(question)
+            state = fingerprint(inside.user) if inside else ""
+            raise ChallengeRequired(question=replace(question, release=True, state=state))
         return None
 
     def _must_be_known_ahead(self, policy: Policy) -> None:
@@ -215,7 +217,7 @@ class RequestGate:
 
     def _conclude(self, question: Question, decision: Decision) -> None:
         if decision.passed:
-            passed = flow.pass_for(self._request, question.user, question.policy, question.bound)
+            passed = flow.pass_as_stored(self._request, question)
             self.note(None, question.policy, question.bound, passed, decision)
             if self.stays_open:
                 connections.take_back(self._request, question.policy.action)
@@ -350,10 +352,23 @@ def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
 
 
 def share_user(request: HttpRequest) -> None:
-    """Has `await request.auser()` give whom the gate has read as `request.user`, without another query."""
+    """Has `await request.auser()` give whom the gate has read as `request.user`, without another query.
+
+    Not where a middleware, or `login()`, has put somebody else there; a later sign-in or sign-out takes it back.
+    """
     own = vars(request)
-    if "_cached_user" in own and "_acached_user" not in own:  # Django's names of what it has read
-        request._acached_user = own["_cached_user"]  # type: ignore[attr-defined] # Django's own
+    read = own.get("_cached_user")  # Django's name for whom it has read
+    if read is None or "_acached_user" in own or not isinstance(own.get("user"), LazyObject):
+        return
+    if object.__getattribute__(own["user"], "_wrapped") is read:
+        request._acached_user = request._authsignal_shared = read  # type: ignore[attr-defined] # Django's name, and ours
+
+
+def forget_shared(request: HttpRequest) -> None:
+    """Has `await request.auser()` read the session again: somebody signs in, or out."""
+    own = vars(request)
+    if own.get("_acached_user") is own.pop("_authsignal_shared", request):
+        del own["_acached_user"]
 
 
 def question_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy) -> Question:
@@ -516,19 +531,19 @@ def answer(request: HttpRequest, exc: AuthsignalInterrupt) -> Steps[HttpResponse
         question = flow.as_stored(exc.question)
         if question is None:  # made by the transaction that was left
             return responses.respond(request, flow.nobody(exc.question))
-        decision = yield from flow.ask(request, question)
-        if decision.passed and _was_changed(exc.question, question, decision):
+        if _was_saved_first(request, question):
             return responses.respond(request, _asked_after_its_effect(question))
+        decision = yield from flow.ask(request, question)
         if decision.passed:
             return _passed_late(request, question, decision)
         decision = _for_the_page(request, decision, exc.question.bound, exc.question.resend)
     return responses.respond(request, decision or Decision(Verdict.DENY, ""))
 
 
-def _was_changed(asked: Question, stored: Question, decision: Decision) -> bool:
-    """True when a pass counts for the user as they are stored, but not for whom the view had made of them."""
-    by_pass = decision.challenge_id is None and not stored.signs_in
-    return by_pass and fingerprint(asked.user) != fingerprint(stored.user)
+def _was_saved_first(request: HttpRequest, question: Question) -> bool:
+    """True when the view had stored somebody else, for whom the pass that there is does not count: it never would."""
+    saved = question.state not in ("", fingerprint(question.user))
+    return saved and flow.peek(request, question.user, question.policy, question.bound)
 
 
 def _asked_after_its_effect(question: Question) -> Decision:

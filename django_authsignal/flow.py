@@ -50,13 +50,17 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     if question.policy.single_use and spend(request, question):
         return ledger.decide(question, Verdict.PASS)
     enforce = observing.enforcement(request, question.user, question.policy)
-    theirs = None if enforce == "off" else as_stored(question)
-    if enforce == "observe" and theirs is not None and may_start(request):
-        yield from observing.observe(request, theirs, foresee=move_of)
+    if enforce == "observe" and may_start(request):
+        yield from observing.observe(request, question, foresee=move_of)
     if enforce != "on":
         return ledger.decide(question, Verdict.PASS)
+    theirs = as_stored(question)
     if theirs is None:
         return nobody(question)
+    if fingerprint(theirs.user) != fingerprint(question.user) and (
+        peek(request, theirs.user, theirs.policy, theirs.bound) or (theirs.policy.single_use and spend(request, theirs))
+    ):
+        return ledger.decide(question, Verdict.PASS)
     question = theirs
     refused = ""
     if channel.is_api(request):
@@ -145,6 +149,26 @@ def peek(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bo
     return pass_for(request, user, policy, bound) is not None
 
 
+def pass_as_stored(request: HttpRequest, question: Question) -> session.Pass | None:
+    """The pass that answers already, of the user as they are or as they are stored.
+
+    A form that was checked has written its values into the user, and nobody stored them. For this, one query, where
+    there is a pass that does not fit; so never while a fresh one does, and never for a page that only looks.
+    """
+    found = pass_for(request, question.user, question.policy, question.bound)
+    if found is not None or not _holds_others(request, question):
+        return found
+    theirs = as_stored(question)
+    return None if theirs is None else pass_for(request, theirs.user, theirs.policy, theirs.bound)
+
+
+def _holds_others(request: HttpRequest, question: Question) -> bool:
+    credential, action = channel.credential(request), question.policy.action
+    if not credential:
+        return session.holds_others(request, question.user, action)
+    return any(not bearer.was_given(credential, question.user, item) for item in bearer.passes(credential, action))
+
+
 def pass_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bound) -> session.Pass | None:
     """The pass that answers already, if there is one; for a proof of one request, the one that this request spent."""
     spent: dict[str, list[session.Pass]] = getattr(request, "_authsignal_spent", {})
@@ -159,30 +183,13 @@ def pass_for(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound
 def _find(
     request: HttpRequest, user: AbstractBaseUser, policy: Policy, scope: str, request_scope: str = ""
 ) -> session.Pass | None:
-    found, others = _held(request, user, policy, scope, request_scope)
-    if found is not None or not others:
-        return found
-    # A form that was checked has written its values into the user, nobody stored: they are asked as they are stored.
-    before = stored(user)
-    return None if before is None else _held(request, before, policy, scope, request_scope)[0]
-
-
-def _held(
-    request: HttpRequest, user: AbstractBaseUser, policy: Policy, scope: str, request_scope: str
-) -> tuple[session.Pass | None, bool]:
-    """The pass of this browser or API client; without one, True when there is one, but not of the user as they are."""
     found = session.find(request, user, policy, scope, request_scope)
-    if found is not None:
-        return found, False
+    if found is not None or not channel.may_present(request) or channel.signs_in_once(request):
+        return found  # for a request that signs in there is none: only the proof that comes with it counts
     credential = channel.credential(request)
-    if not credential:
-        return None, session.holds_others(request, user, policy.action)
-    if channel.signs_in_once(request):
-        return None, False  # only the proof that comes with it counts
-    passes = bearer.passes(credential, policy.action)
-    theirs = [item for item in passes if bearer.was_given(credential, user, item)]
-    counting = (item for item in theirs if session.counts(request, policy, item, scope, request_scope))
-    return next(counting, None), len(theirs) < len(passes)
+    passes = bearer.passes(credential, policy.action) if credential else ()
+    counting = (item for item in passes if session.counts(request, policy, item, scope, request_scope))
+    return next((item for item in counting if bearer.was_given(credential, user, item)), None)
 
 
 def spend(request: HttpRequest, question: Question) -> bool:
@@ -256,6 +263,8 @@ def _still_theirs(request: HttpRequest, row: Challenge, question: Question) -> b
 def _waiting(request: HttpRequest, question: Question, row: Challenge) -> Steps[Decision]:
     if row.status == Status.REVIEW:
         released = yield from reviews.look_at_review(request, row)
+        if released and question.release and not row.signs_in:
+            return ledger.decide(question, Verdict.REPEAT, row)  # which spends it: the view was left
         if released and (reviews.use_release(request, question, row) if row.signs_in else spend(request, question)):
             return ledger.decide(question, Verdict.PASS)
     return challenge_decision(request, row, label=label_for(question.policy, question.bound.custom))

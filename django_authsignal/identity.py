@@ -11,8 +11,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.encoding import force_bytes
+from django.utils.functional import LazyObject, cached_property
 
 from . import contact
 from .client import ConfigurationError
@@ -150,20 +152,35 @@ def _known_by(found: str) -> AbstractBaseUser | None:
     return None
 
 
-def get_user(user_pk: str, *, using: str | None = None) -> AbstractBaseUser | None:
-    """The user of a ledger row as the database has them now, or None. `using` names the database, for once."""
+def get_user(user_pk: str) -> AbstractBaseUser | None:
+    """The user of a ledger row as the database has them now, or None."""
     model = get_user_model()
-    users = model._default_manager.using(using) if using else model._default_manager
     try:
-        found: AbstractBaseUser | None = users.filter(pk=model._meta.pk.to_python(user_pk)).first()
+        found: AbstractBaseUser | None = model._default_manager.filter(pk=model._meta.pk.to_python(user_pk)).first()
     except (ValidationError, ValueError):
         return None
     return found
 
 
 def stored(user: AbstractBaseUser) -> AbstractBaseUser | None:
-    """The user as the database they come from has them now, or None: a replica may not know yet who just signed up."""
-    return get_user(str(user.pk), using=user._state.db)
+    """The user as the database has them now, or None when it does not; whoever is no row of any comes back as given.
+
+    Of their own class, which may be a proxy, and from the database they come from: a replica may not know yet who just
+    signed up. What was put on the user beside its fields is there as well, for USER_ID or TRACK_ATTRIBUTES to read.
+    """
+    cls: Any = user.__class__  # type() would give a lazy user's wrapper
+    if not issubclass(cls, Model):
+        return user
+    found: AbstractBaseUser | None = cls._base_manager.using(user._state.db).filter(pk=user.pk).first()
+    if found is not None and not isinstance(user, LazyObject):
+        vars(found).update({name: value for name, value in vars(user).items() if _is_beside(found, name)})
+    return found
+
+
+def _is_beside(user: AbstractBaseUser, name: str) -> bool:
+    # A property that is cached is one of its fields in other words, and what begins so is Django's: the raw password.
+    kept = isinstance(getattr(user.__class__, name, None), cached_property)
+    return name not in vars(user) and not name.startswith("_") and not kept
 
 
 def pseudonym(user_pk: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Nothing that goes wrong here reaches the request: an outage, a wrong key, a body
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from .client import UNANSWERED, AuthsignalError
 from .client.types import Tracked
 from .conf import get_client, get_settings
 from .decision import Question
+from .identity import stored
 from .models import Challenge, Channel, Kind, Status
 from .policy import Policy
 from .steps import Steps
@@ -61,7 +63,9 @@ def observe(request: HttpRequest, question: Question, *, foresee: Foresee) -> St
     """
     try:
         if not _seen(request, question):
-            yield from _observe(request, question, foresee)
+            user = stored(question.user)
+            if user is not None:
+                yield from _observe(request, replace(question, user=user), foresee)
     except Exception:
         logger.exception("%s could not be observed. Nobody was stopped.", question.policy.action)
 

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from . import channel, deadlines, ledger, session
+from .enforcement import forget_shared
 from .models import revoke_open, revoke_proofs
 from .people import following
 
@@ -20,6 +21,8 @@ def setting_changed(sender: Any, *, setting: str, **kwargs: Any) -> None:
 def logged_in(sender: Any, *, request: HttpRequest | None = None, user: AbstractBaseUser, **kwargs: Any) -> None:
     """Writes the sign-in pass that this very request earned; any other login leaves the session without one."""
     request = getattr(request, "_request", request)  # a REST framework's wrapper
+    if request is not None:
+        forget_shared(request)
     if request is None or not hasattr(request, "session"):
         return
     if request.session.get(SESSION_KEY) != user._meta.pk.value_to_string(user):
@@ -43,8 +46,12 @@ def authenticators_changed(sender: Any, *, request: HttpRequest | None = None, *
         deadlines.forget(request)
 
 
-def logged_out(sender: Any, *, user: AbstractBaseUser | None = None, **kwargs: Any) -> None:
+def logged_out(
+    sender: Any, *, request: HttpRequest | None = None, user: AbstractBaseUser | None = None, **kwargs: Any
+) -> None:
     """Closes the user's open challenges. The session's passes went with the session."""
+    if request is not None:
+        forget_shared(getattr(request, "_request", request))
     if user is not None:
         revoke_open(str(user.pk), reason="logged_out")
 

@@ -74,9 +74,11 @@ def failed(request: HttpRequest, reason: str, row: Challenge | None = None, *, n
 def _asked_at(request: HttpRequest, row: Challenge) -> str:
     """The page that asked, for the browser that began the row and no other; "" where no link can open it.
 
-    Most closed rows keep no return address: what a GET asked for is then opened by its path.
+    Nor for somebody else who has signed in with that browser since. Most closed rows keep no return address: what a GET
+    asked for is then opened by its path.
     """
-    if not browser.began(request, row.pk, row.browser):
+    user = enforcement.signed_in_user(request)
+    if not browser.began(request, row.pk, row.browser) or (user is not None and str(user.pk) != row.user_pk):
         return ""
     opens = row.method == "GET" and not row.finish_in_view  # whose path is that of a sign-in page
     return row.return_to or (row.path if opens else "")

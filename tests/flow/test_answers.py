@@ -245,6 +245,14 @@ def test_another_browser_is_told_nothing_of_the_page_that_asked(adas, ada, new_b
     assert "page=2" not in outcome.failed(stranger.get("/home/").wsgi_request, "expired", row).content.decode()
 
 
+def test_somebody_else_at_the_same_browser_is_told_nothing_of_the_page_that_asked(adas, bob):
+    adas.get("/withdraw/?page=2")
+    row = run_out(newest())
+    adas.post("/logout/")
+    adas.force_login(bob)
+    assert "withdraw" not in comes_back(adas, row)
+
+
 @pytest.mark.parametrize("path", ["//evil.example/", "https://evil.example/", "/\\evil.example", ""])
 def test_a_path_changed_in_the_database_is_not_led_back_to(adas, ada, path):
     adas.get("/withdraw/")

@@ -1,5 +1,6 @@
 """What is written wrongly is an error at start that names the place and ends with the fix."""
 
+import json
 import re
 
 import pytest
@@ -7,7 +8,7 @@ from django.core.checks import Error, run_checks
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 
-from django_authsignal.binding import read
+from django_authsignal.binding import UnreadableFields, read
 from django_authsignal.client import ConfigurationError
 from django_authsignal.decorators import challenge_required
 from django_authsignal.policy import get_policy
@@ -118,11 +119,19 @@ def test_a_custom_that_gives_what_cannot_be_sent_is_an_error_that_names_it(adas,
         adas.get("/withdraw/")
 
 
-@pytest.mark.parametrize(("given", "words"), VALUES.values(), ids=VALUES)
-def test_a_bind_that_gives_what_cannot_be_sent_is_an_error_that_names_it(rf, given, words):
+@pytest.mark.parametrize("kind", ["nothing", "keys that are no texts", "bytes", "an object"])
+def test_a_bind_that_gives_what_cannot_be_sent_is_an_error_that_names_it(rf, kind):
+    given, words = VALUES[kind]
     policy = get_policy("withdrawFunds").narrowed(bind=lambda request: given)
     with pytest.raises(ConfigurationError, match=f"bind of withdrawFunds {words}$"):
         read(rf.post("/"), policy)
+
+
+@pytest.mark.parametrize("body", ["5", '"zzz"', '[["amount", "5"]]', '{"a": "\\ud800"}', '{"a": NaN}'])
+def test_what_a_bind_reads_of_a_body_that_nobody_can_prove_is_told_whoever_sent_it(rf, body):
+    policy = get_policy("withdrawFunds").narrowed(bind=lambda request: json.loads(request.body))
+    with pytest.raises(UnreadableFields, match=r"withdrawFunds .* (Send|need)"):
+        read(rf.post("/", body, content_type="application/json"), policy)
 
 
 @pytest.mark.parametrize(("given", "words"), SAID.values(), ids=SAID)

@@ -1,18 +1,20 @@
 """The gate asks about users as the database has them: not as a checked form, or a transaction left since, made them."""
 
 import pytest
+from asgiref.sync import sync_to_async
 from django import forms
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, login, logout
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.http import HttpResponse
 from django.urls import path
+from django.utils.functional import cached_property
 
 from django_authsignal.backends import AuthsignalBackendMixin
 from django_authsignal.decorators import challenge_required
 from django_authsignal.identity import stored
-from django_authsignal.models import Challenge
+from django_authsignal.models import Challenge, Status
 from tests.conftest import PASSWORD
 from tests.project.urls import urlpatterns as project
 
@@ -47,9 +49,14 @@ async def profile_async(request):
 
 
 def shown(request):
-    request.user.email = request.GET.get("email", "")
+    request.user.email = request.GET.get("email", request.user.email)
     left = request.authsignal.seconds_left("changeEmail")
     return HttpResponse(f"{request.authsignal.passed('changeEmail')} {left is None or left > 0}")
+
+
+async def shown_async(request):
+    await sync_to_async(bool)(request.user)
+    return shown(request)
 
 
 @transaction.atomic
@@ -89,6 +96,7 @@ urlpatterns = [
     path("profile-once/", profile_once),
     path("async/profile/", profile_async),
     path("shown/", shown),
+    path("async/shown/", shown_async),
     path("careless/", careless),
     path("careless-once/", careless_once),
     path("sign-up/", sign_up),
@@ -167,11 +175,16 @@ def test_a_pass_is_spent_with_the_change_it_let_through(adas, ada):
 
 
 @pytest.mark.django_db
-def test_a_page_is_told_of_the_pass_of_the_stored_user(adas):
-    assert adas.get("/shown/", {"email": NEW}).content == b"False False"
-    adas.post("/profile/", {"email": NEW})
-    adas.prove()
-    assert adas.get("/shown/", {"email": NEW}).content == b"True True"
+@pytest.mark.parametrize("url", ["/shown/", "/async/shown/"])
+def test_a_page_that_only_looks_asks_the_database_nothing(way_in, ada, url, django_assert_num_queries, settings):
+    """In an async view its query would be an error, for as long as the session holds a pass that does not fit."""
+    browser = way_in()
+    browser.force_login(ada)
+    browser.post("/profile/", {"email": NEW})
+    browser.prove()
+    assert browser.get(url).content == b"True True"
+    with django_assert_num_queries(2 if settings.SESSION_ENGINE.endswith("db") else 1):
+        assert browser.get(url, {"email": NEW}).content == b"False False"
 
 
 @pytest.mark.django_db
@@ -264,10 +277,59 @@ def test_somebody_deleted_meanwhile_is_not_asked_about(adas, ada, authsignal, mo
 @pytest.mark.django_db
 @pytest.mark.parametrize("enforce", ["observe", lambda request, user, action: "off"])
 def test_nor_are_they_stopped_where_nobody_is(adas, configure, authsignal, monkeypatch, enforce):
-    monkeypatch.setattr("django_authsignal.flow.stored", lambda user: None)
+    for place in ("flow", "observing"):
+        monkeypatch.setattr(f"django_authsignal.{place}.stored", lambda user: None)
     configure(ENFORCE=enforce)
     assert adas.get("/withdraw/").status_code == 200
     assert authsignal.calls == []
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_away_stops_nobody_who_is_only_observed(adas, configure, monkeypatch):
+    def away(user):
+        raise OperationalError("away")
+
+    monkeypatch.setattr("django_authsignal.observing.stored", away)
+    configure(ENFORCE="observe")
+    assert adas.get("/withdraw/").status_code == 200
+
+
+class Token:
+    """Whoever a token speaks for: no row of this database."""
+
+    pk, password, email, is_active, is_authenticated = "t-1", "", "ada@example.com", True, True
+
+    def get_username(self):
+        return "token"
+
+
+def test_somebody_who_is_no_row_is_asked_about_as_given():
+    user = Token()
+    assert stored(user) is user
+
+
+class Numbered(get_user_model()):
+    class Meta:
+        proxy = True
+        app_label = "auth"
+
+    @property
+    def number(self):
+        return f"n-{self.pk}"
+
+    @cached_property
+    def shout(self):
+        return self.email.upper()
+
+
+@pytest.mark.django_db
+def test_what_was_put_on_a_user_beside_its_fields_is_there_when_it_is_asked_about(ada):
+    user = Numbered.objects.get(pk=ada.pk)
+    user.tenant, user.email, user._password = "acme", NEW, "raw"
+    assert user.shout == NEW.upper()
+    found = stored(user)
+    assert (found.number, found.tenant) == (f"n-{ada.pk}", "acme")
+    assert (found.email, found.shout, found._password) == ("ada@example.com", "ADA@EXAMPLE.COM", None)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -287,6 +349,90 @@ def test_a_proof_of_one_request_was_spent_before_such_a_view(adas, ada):
     adas.prove()
     assert adas.post("/careless-once/", {"email": NEW}).content == b"saved"
     assert adas.post("/careless-once/", {"email": NEW}).status_code == 403
+
+
+def signs_out(request):
+    logout(request)
+
+
+def signs_in(request):
+    login(request, get_user_model().objects.get(username="bob"), backend="django_authsignal.backends.AuthsignalBackend")
+
+
+@challenge_required("withdrawFunds")
+async def who_after(request):
+    await sync_to_async({"out": signs_out, "in": signs_in}[request.GET["then"]])(request)
+    return HttpResponse(f"{request.user} {await request.auser()}")
+
+
+urlpatterns.append(path("who-after/", who_after))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("then", "who"), [("out", "AnonymousUser"), ("in", "bob")])
+def test_an_async_view_hears_who_has_signed_in_or_out_since(way_in, ada, bob, then, who):
+    browser = way_in()
+    browser.force_login(ada)
+    browser.step_up("/who/")
+    assert browser.get("/who-after/", {"then": then}).content.decode() == f"{who} {who}"
+
+
+class Link:
+    """A middleware that signs in by a link, after somebody has looked who is there."""
+
+    sync_capable, async_capable = True, False
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if "link" in request.GET and request.user:
+            signs_in(request)
+        return self.get_response(request)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_an_async_view_hears_whom_a_middleware_has_signed_in(way_in, ada, bob, settings, signed_in):
+    here = settings.MIDDLEWARE.index("django_authsignal.middleware.AuthsignalMiddleware")
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE[:here], f"{__name__}.Link", *settings.MIDDLEWARE[here:]]
+    browser = way_in()
+    if signed_in:
+        browser.force_login(ada)
+    assert browser.get("/who-plainly/", {"link": "1"}).content == b"bob"
+
+
+# A review, in a transaction that was left
+
+
+def reviewed(request):
+    request.authsignal.require("withdrawFunds")
+    return HttpResponse("done")
+
+
+urlpatterns.append(path("reviewed/", reviewed))
+
+
+@pytest.mark.usefixtures("atomic")
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_release_lets_the_request_through_that_comes_again(adas, authsignal, method):
+    authsignal.review()
+    assert getattr(adas, method)("/reviewed/").status_code in (302, 403)
+    authsignal.complete(str(Challenge.objects.get().pk), state="REVIEW_SUCCEEDED")
+    again = getattr(adas, method)("/reviewed/")
+    assert again.status_code in (302, 307)
+    assert getattr(adas, method)(again.headers["Location"]).content == b"done"
+    assert [row.status for row in Challenge.objects.all()] == [Status.SPENT]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_view_that_only_wrote_into_its_user_is_not_told_that_it_saved(adas, atomic, authsignal, caplog):
+    authsignal.review()
+    adas.post("/profile/", {"email": NEW})
+    authsignal.complete(str(Challenge.objects.get().pk), state="REVIEW_SUCCEEDED")
+    again = adas.post("/profile/", {"email": NEW})
+    assert again.status_code == 307
+    assert adas.post(again.headers["Location"], {"email": NEW}).content == b"saved"
 
 
 # Read once
