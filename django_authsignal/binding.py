@@ -52,9 +52,12 @@ def read(request: HttpRequest, policy: Policy) -> Bound:
     if not policy.single_use and policy.custom is None:
         return NOTHING
     values = _bound_values(request, policy)
-    hashes = {name: digest("field", name, canonical(value)) for name, value in values.items()}
     custom = _read_by(policy.custom, request, policy) if policy.custom else {}
-    return Bound(values, hashes, {**custom, **values}, _scope(request, policy, hashes, custom))
+    try:
+        hashes = {name: digest("field", name, canonical(value)) for name, value in values.items()}
+        return Bound(values, hashes, {**custom, **values}, _scope(request, policy, hashes, custom))
+    except RecursionError:
+        raise UnreadableFields(f"{policy.action} was given what is nested too deeply. Send a flat object.") from None
 
 
 def _scope(request: HttpRequest, policy: Policy, hashes: Mapping[str, str], custom: Mapping[str, Any]) -> str:
@@ -95,6 +98,8 @@ def _read_by(
         found = read_values(request)
     except MultiValueDictKeyError as exc:  # request.POST["amount"], and it is not there
         raise UnreadableFields(f"{policy.action} needs the field {exc}. Send it.") from exc
+    except json.JSONDecodeError as exc:
+        raise UnreadableFields(f"{policy.action} needs a body of JSON. Send a JSON object.") from exc
     named = f"ACTIONS[{policy.action!r}]['CUSTOM']" if read_values is policy.custom else f"bind of {policy.action}"
     if not isinstance(found, Mapping) and found is not None and read_values is not policy.custom:
         raise UnreadableFields(f"{policy.action} needs an object with what is to be proved. Send one.")
@@ -109,6 +114,8 @@ def _read_by(
         raise UnreadableFields(f"{policy.action} was given half of a character. Send whole ones.") from exc
     except ValueError as exc:  # of a right type, and so what the request said: "nan", half of a character
         raise UnreadableFields(f"{policy.action} was given what cannot be proved. {exc}") from exc
+    if any(NO_TEXT.search(name) for name in found):
+        raise UnreadableFields(f"{policy.action} was given a name that is not text. Send it without NUL.")
     return dict(found)
 
 

@@ -34,7 +34,7 @@ from .binding import read as read_bound
 from .client import ConfigurationError
 from .conf import Settings, get_settings, settings_for
 from .decision import ActionBlocked, AuthsignalInterrupt, ChallengeRequired, Decision, Question, Verdict
-from .identity import fingerprint, get_user
+from .identity import fingerprint, get_user, unwrapped
 from .models import Challenge, Kind, Status
 from .policy import Bind, Policy, label_for, policy_in
 from .steps import Steps
@@ -184,11 +184,13 @@ class RequestGate:
 
     def _known(self, question: Question) -> Decision | None:
         """What needs no call: a pass, a forgery, or, in a transaction, that the middleware must ask outside it."""
-        passed = flow.pass_as_stored(self._request, question)
+        passed = flow.peek(self._request, question.user, question.policy, question.bound)
         if passed or self.lets_go_on(question):
             return Decision(Verdict.PASS, question.policy.action)
         if observing.enforcement(self._request, question.user, question.policy) == "observe":
             return None
+        if flow.pass_as_stored(self._request, question):
+            return Decision(Verdict.PASS, question.policy.action)
         if self.stays_open and not channel.holder(self._request):
             # The binding cookie cannot be set any more, and without it nobody could finish.
             return Decision(Verdict.NOT_STARTED, question.policy.action)
@@ -199,9 +201,7 @@ class RequestGate:
             _must_be_guarded(self.guarded, question.policy)
             _must_be_spendable_ahead(question.policy)
             self._must_be_known_ahead(question.policy)
-            inside = flow.as_stored(question)
-            state = fingerprint(inside.user) if inside else ""
-            raise ChallengeRequired(question=replace(question, release=True, state=state))
+            raise ChallengeRequired(question=_left(question))
         return None
 
     def _must_be_known_ahead(self, policy: Policy) -> None:
@@ -217,7 +217,7 @@ class RequestGate:
 
     def _conclude(self, question: Question, decision: Decision) -> None:
         if decision.passed:
-            passed = flow.pass_as_stored(self._request, question)
+            passed = _answered_by(self._request, question)
             self.note(None, question.policy, question.bound, passed, decision)
             if self.stays_open:
                 connections.take_back(self._request, question.policy.action)
@@ -345,9 +345,9 @@ def keep_private(response: HttpResponseBase) -> None:
 def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
     """The signed-in user, or None."""
     user: AbstractBaseUser | None = getattr(channel.introduced(request), "user", None)
-    if user and isinstance(user, LazyObject):  # to ask whether there is one has the wrapper fetch them
+    if isinstance(user, LazyObject):
         # Each attribute read through Django's wrapper costs as much as a call of ours; this one goes past it.
-        user = object.__getattribute__(user, "_wrapped")
+        user = unwrapped(user)
     return user if user and user.is_authenticated else None
 
 
@@ -360,13 +360,13 @@ def share_user(request: HttpRequest) -> None:
     read = own.get("_cached_user")  # Django's name for whom it has read
     if read is None or "_acached_user" in own or not isinstance(own.get("user"), LazyObject):
         return
-    if object.__getattribute__(own["user"], "_wrapped") is read:
+    if unwrapped(own["user"]) is unwrapped(read):
         request._acached_user = request._authsignal_shared = read  # type: ignore[attr-defined] # Django's name, and ours
 
 
 def forget_shared(request: HttpRequest) -> None:
     """Has `await request.auser()` read the session again: somebody signs in, or out."""
-    own = vars(request)
+    own = getattr(request, "__dict__", {})  # whoever sends the signal may give anything
     if own.get("_acached_user") is own.pop("_authsignal_shared", request):
         del own["_acached_user"]
 
@@ -487,28 +487,44 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
     if passed:
         own.note(requirement, policy, bound, passed, None)
         return None
+    question = question_for(request, user, policy)
     if observing.enforcement(request, user, policy) != "on":
         own.note(requirement, policy, bound, None, None)
-        question = question_for(request, user, policy)
         if not own.lets_go_on(question):
             yield from flow.ask(request, question)
         return None
+    passed = flow.pass_as_stored(request, question)
+    if passed:
+        own.note(requirement, policy, bound, passed, None)
+        return None
     if steps.in_transaction():
         if own.guarded:
-            question = question_for(request, user, policy)
             # The middleware did not see this decorator: it asks, and spends, once the transaction is left.
             _must_be_spendable_ahead(policy)
-            raise ChallengeRequired(question=replace(question, release=True, resend=requirement.resend))
+            raise ChallengeRequired(question=_left(replace(question, resend=requirement.resend)))
         if policy.single_use:
             _must_be_guarded(own.guarded, policy)
     forged = responses.refuse_forged(request)
     if forged:
         return forged
-    decision = yield from flow.ask(request, question_for(request, user, policy))
+    decision = yield from flow.ask(request, question)
     if not decision.passed:
         return responses.respond(request, _for_the_page(request, decision, bound, requirement.resend))
-    own.note(requirement, policy, bound, flow.pass_for(request, user, policy, bound), decision)
+    own.note(requirement, policy, bound, _answered_by(request, question), decision)
     return None
+
+
+def _answered_by(request: HttpRequest, question: Question) -> session.Pass | None:
+    """The pass that the gate has just let this request through by, if it was one."""
+    if observing.enforcement(request, question.user, question.policy) != "on":
+        return flow.pass_for(request, question.user, question.policy, question.bound)
+    return flow.pass_as_stored(request, question)
+
+
+def _left(question: Question) -> Question:
+    """The question of a view that is left, with the user as they are stored inside its transaction."""
+    inside = flow.as_stored_or_none(question)
+    return replace(question, release=True, state=fingerprint(inside.user) if inside else "")
 
 
 def _for_the_page(
@@ -533,6 +549,7 @@ def answer(request: HttpRequest, exc: AuthsignalInterrupt) -> Steps[HttpResponse
             return responses.respond(request, flow.nobody(exc.question))
         if _was_saved_first(request, question):
             return responses.respond(request, _asked_after_its_effect(question))
+        ledger.give_back_releases(request, question.user)
         decision = yield from flow.ask(request, question)
         if decision.passed:
             return _passed_late(request, question, decision)
@@ -548,8 +565,8 @@ def _was_saved_first(request: HttpRequest, question: Question) -> bool:
 
 def _asked_after_its_effect(question: Question) -> Decision:
     hint = (
-        f"{question.policy.action} was asked for after the view had saved another password or address of its user, "
-        "for whom no proof counts. Call request.authsignal.require(…) before the change is saved."
+        f"{question.policy.action} was asked for after another password or address of its user was saved, for whom no "
+        "proof counts; to check a password may save a new hash of it. Call request.authsignal.require(…) before that."
     )
     logger.error(hint)
     return Decision(Verdict.DENY, question.policy.action, reason="denied", hint=hint)

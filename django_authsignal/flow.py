@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -90,6 +90,14 @@ def as_stored(question: Question) -> Question | None:
     return None if user is None else replace(question, user=user)
 
 
+def as_stored_or_none(question: Question) -> Question | None:
+    """The same inside of a view, where a transaction may be broken; nothing opens by None."""
+    try:
+        return as_stored(question)
+    except DatabaseError:
+        return None
+
+
 def nobody(question: Question) -> Decision:
     """What a question about a user is answered whom the database does not have, or no more."""
     hint = (
@@ -158,7 +166,7 @@ def pass_as_stored(request: HttpRequest, question: Question) -> session.Pass | N
     found = pass_for(request, question.user, question.policy, question.bound)
     if found is not None or not _holds_others(request, question):
         return found
-    theirs = as_stored(question)
+    theirs = as_stored_or_none(question)
     return None if theirs is None else pass_for(request, theirs.user, theirs.policy, theirs.bound)
 
 

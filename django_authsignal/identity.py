@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from functools import lru_cache
+from inspect import getattr_static
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.encoding import force_bytes
-from django.utils.functional import LazyObject, cached_property
+from django.utils.functional import LazyObject
 
 from . import contact
 from .client import ConfigurationError
@@ -168,19 +169,29 @@ def stored(user: AbstractBaseUser) -> AbstractBaseUser | None:
     Of their own class, which may be a proxy, and from the database they come from: a replica may not know yet who just
     signed up. What was put on the user beside its fields is there as well, for USER_ID or TRACK_ATTRIBUTES to read.
     """
-    cls: Any = user.__class__  # type() would give a lazy user's wrapper
-    if not issubclass(cls, Model):
+    user = unwrapped(user)
+    cls: Any = type(user)
+    if not issubclass(cls, Model) or user._state.adding:
         return user
     found: AbstractBaseUser | None = cls._base_manager.using(user._state.db).filter(pk=user.pk).first()
-    if found is not None and not isinstance(user, LazyObject):
-        vars(found).update({name: value for name, value in vars(user).items() if _is_beside(found, name)})
+    if found is not None:
+        fields = {field.attname for field in cls._meta.concrete_fields}
+        vars(found).update({name: kept for name, kept in vars(user).items() if _is_beside(cls, name, fields)})
     return found
 
 
-def _is_beside(user: AbstractBaseUser, name: str) -> bool:
-    # A property that is cached is one of its fields in other words, and what begins so is Django's: the raw password.
-    kept = isinstance(getattr(user.__class__, name, None), cached_property)
-    return name not in vars(user) and not name.startswith("_") and not kept
+def _is_beside(cls: type, name: str, fields: set[str]) -> bool:
+    # What the class knows, a cached property of any kind, may be an unsaved field in other words; and what begins with
+    # an underscore is Django's: the raw password.
+    return name not in fields and not name.startswith("_") and getattr_static(cls, name, None) is None
+
+
+def unwrapped(user: Any) -> Any:
+    """The user behind every wrapper that fetches them when they are asked for; django-otp puts one around Django's."""
+    while isinstance(user, LazyObject):
+        bool(user)  # has the wrapper fetch them
+        user = object.__getattribute__(user, "_wrapped")
+    return user
 
 
 def pseudonym(user_pk: str) -> dict[str, Any]:

@@ -204,7 +204,6 @@ def let_through(request: HttpRequest, question: Question, row: Challenge, status
         row.save(force_insert=True)
         degraded = status == Status.DEGRADED
         grant(request, question.user, row, at=timezone.now(), one_request=True, degraded=degraded)
-        _give_back_releases(request, question.user)
         return decide(question, Verdict.REPEAT, row)
     decision = close(question, row, status, Verdict.PASS)
     if question.signs_in:
@@ -240,8 +239,8 @@ def _came_again(row: Challenge) -> bool:
     return True
 
 
-def _give_back_releases(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Before a request comes again: what an ALLOW, or an outage, released for it and this time was spent for nothing.
+def give_back_releases(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """Where a view was left: what an ALLOW, or an outage, released for its request and this time was spent for nothing.
 
     Never a proof and never a review's release: the view may have done its work before it was left.
     """

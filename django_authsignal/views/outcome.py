@@ -34,7 +34,13 @@ def already(request: HttpRequest, row: Challenge) -> str:
     """Where the same browser goes that comes a second time: on, and never with a second pass."""
     if row.finish_in_view and row.status == Status.PROVED:
         return signin.view_url(row, addresses.local(request, row.return_to))  # the first answer was lost on the way
-    return addresses.local(request, row.return_to) or fallback(row)
+    return (_is_theirs(request, row) and addresses.local(request, row.return_to)) or fallback(row)
+
+
+def _is_theirs(request: HttpRequest, row: Challenge) -> bool:
+    """False when somebody else is signed in with this browser by now: where the other was is not theirs to see."""
+    user = enforcement.signed_in_user(request)
+    return user is None or str(user.pk) == row.user_pk
 
 
 def fallback(row: Challenge) -> str:
@@ -77,8 +83,7 @@ def _asked_at(request: HttpRequest, row: Challenge) -> str:
     Nor for somebody else who has signed in with that browser since. Most closed rows keep no return address: what a GET
     asked for is then opened by its path.
     """
-    user = enforcement.signed_in_user(request)
-    if not browser.began(request, row.pk, row.browser) or (user is not None and str(user.pk) != row.user_pk):
+    if not browser.began(request, row.pk, row.browser) or not _is_theirs(request, row):
         return ""
     opens = row.method == "GET" and not row.finish_in_view  # whose path is that of a sign-in page
     return row.return_to or (row.path if opens else "")

@@ -253,6 +253,18 @@ def test_somebody_else_at_the_same_browser_is_told_nothing_of_the_page_that_aske
     assert "withdraw" not in comes_back(adas, row)
 
 
+@pytest.mark.parametrize("token", ["", "x"])
+def test_nor_of_the_page_that_was_proved(adas, bob, token):
+    adas.get("/withdraw/?page=2")
+    row = newest()
+    adas.prove(row)
+    adas.post("/logout/")
+    adas.force_login(bob)
+    page = adas.get(reverse("authsignal:challenge", args=[row.pk]))
+    assert "withdraw/" not in page.text
+    assert "withdraw" not in adas.callback(row, token=token).headers["Location"]
+
+
 @pytest.mark.parametrize("path", ["//evil.example/", "https://evil.example/", "/\\evil.example", ""])
 def test_a_path_changed_in_the_database_is_not_led_back_to(adas, ada, path):
     adas.get("/withdraw/")

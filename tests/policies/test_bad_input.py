@@ -127,7 +127,10 @@ def test_a_bind_that_gives_what_cannot_be_sent_is_an_error_that_names_it(rf, kin
         read(rf.post("/"), policy)
 
 
-@pytest.mark.parametrize("body", ["5", '"zzz"', '[["amount", "5"]]', '{"a": "\\ud800"}', '{"a": NaN}'])
+BODIES = ["5", '"zzz"', '[["amount", "5"]]', '{"a": "\\ud800"}', '{"a": NaN}', "{", '{"a\\u0000": 1}']
+
+
+@pytest.mark.parametrize("body", [*BODIES, '{"a":' * 400 + "1" + "}" * 400])
 def test_what_a_bind_reads_of_a_body_that_nobody_can_prove_is_told_whoever_sent_it(rf, body):
     policy = get_policy("withdrawFunds").narrowed(bind=lambda request: json.loads(request.body))
     with pytest.raises(UnreadableFields, match=r"withdrawFunds .* (Send|need)"):

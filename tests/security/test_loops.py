@@ -137,8 +137,8 @@ def test_two_questions_in_one_view_end_during_an_outage_that_opens(adas, in_tran
     settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "ON_UNREACHABLE": "allow"}
     authsignal.fail("refused")
     follow(adas, method, "/deep-twice/", most=2)
-    waiting = list(adas.session["authsignal"]["passes"].values())
-    assert [(item["action"], item["degraded"]) for item in waiting] == [("closeAccount", True), ("withdrawFunds", True)]
+    waiting = {item["action"]: item["degraded"] for item in adas.session["authsignal"]["passes"].values()}
+    assert waiting == {"closeAccount": True, "withdrawFunds": True}
     assert adas.generic(method, "/deep-twice/").content == b"deep"
 
 

@@ -1,21 +1,26 @@
 """The gate asks about users as the database has them: not as a checked form, or a transaction left since, made them."""
 
+import functools
+from contextlib import suppress
+
 import pytest
 from asgiref.sync import sync_to_async
 from django import forms
 from django.contrib.auth import get_user_model, login, logout
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
-from django.db import OperationalError, connections, transaction
+from django.contrib.auth.models import User
+from django.db import IntegrityError, OperationalError, connections, transaction
+from django.db.models import Manager
 from django.http import HttpResponse
-from django.urls import path
-from django.utils.functional import cached_property
+from django.urls import path, reverse
+from django.utils.functional import SimpleLazyObject, cached_property
 
-from django_authsignal.backends import AuthsignalBackendMixin
+from django_authsignal.backends import AuthsignalBackend, AuthsignalBackendMixin
 from django_authsignal.decorators import challenge_required
 from django_authsignal.identity import stored
 from django_authsignal.models import Challenge, Status
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, newest
 from tests.project.urls import urlpatterns as project
 
 NEW = "new@example.com"
@@ -67,6 +72,25 @@ def careless(request, **narrowed):
     return HttpResponse("saved")
 
 
+def helped(request):
+    form = Profile(request.POST, instance=request.user)
+    form.is_valid()
+    return _save(request, form)
+
+
+@challenge_required("changeEmail")
+def _save(request, form):
+    form.save()
+    return HttpResponse(f"saved by {len(request.authsignal.challenges)}")
+
+
+def broken(request):
+    assert request.user.is_authenticated  # read before it broke
+    with suppress(IntegrityError):
+        get_user_model().objects.create_user("ada")
+    request.authsignal.require("changeEmail")
+
+
 def careless_once(request):
     return careless(request, bind=["email"])
 
@@ -97,6 +121,8 @@ urlpatterns = [
     path("async/profile/", profile_async),
     path("shown/", shown),
     path("async/shown/", shown_async),
+    path("helped/", helped),
+    path("broken/", broken),
     path("careless/", careless),
     path("careless-once/", careless_once),
     path("sign-up/", sign_up),
@@ -285,13 +311,17 @@ def test_nor_are_they_stopped_where_nobody_is(adas, configure, authsignal, monke
 
 
 @pytest.mark.django_db
-def test_a_database_that_is_away_stops_nobody_who_is_only_observed(adas, configure, monkeypatch):
+@pytest.mark.parametrize("url", ["/withdraw/", "/deep/"])
+def test_a_database_that_is_away_stops_nobody_who_is_only_observed(adas, ada, configure, monkeypatch, url):
     def away(user):
         raise OperationalError("away")
 
-    monkeypatch.setattr("django_authsignal.observing.stored", away)
+    adas.step_up(url)
+    get_user_model().objects.update(email=NEW)  # what was proved is no longer theirs
+    for place in ("flow", "observing"):
+        monkeypatch.setattr(f"django_authsignal.{place}.stored", away)
     configure(ENFORCE="observe")
-    assert adas.get("/withdraw/").status_code == 200
+    assert adas.get(url).status_code == 200
 
 
 class Token:
@@ -321,15 +351,62 @@ class Numbered(get_user_model()):
     def shout(self):
         return self.email.upper()
 
+    @functools.cached_property
+    def contact(self):
+        return self.email
+
 
 @pytest.mark.django_db
 def test_what_was_put_on_a_user_beside_its_fields_is_there_when_it_is_asked_about(ada):
     user = Numbered.objects.get(pk=ada.pk)
     user.tenant, user.email, user._password = "acme", NEW, "raw"
-    assert user.shout == NEW.upper()
+    assert (user.shout, user.contact) == (NEW.upper(), NEW)
     found = stored(user)
     assert (found.number, found.tenant) == (f"n-{ada.pk}", "acme")
     assert (found.email, found.shout, found._password) == ("ada@example.com", "ADA@EXAMPLE.COM", None)
+    assert found.contact == "ada@example.com"
+
+
+class Brief(Manager):
+    def get_queryset(self):
+        return super().get_queryset().defer("email")
+
+
+@pytest.mark.django_db
+def test_a_field_that_is_read_late_is_read_from_the_database(ada, monkeypatch):
+    brief = Brief()
+    brief.model = User
+    monkeypatch.setitem(vars(User._meta), "base_manager", brief)
+    ada.email = NEW
+    assert stored(ada).email == "ada@example.com"
+
+
+@pytest.mark.django_db
+def test_a_user_behind_two_wrappers_is_read_behind_both(ada):
+    """As django-otp leaves them."""
+    ada.otp_device = "key"
+    found = stored(SimpleLazyObject(lambda: SimpleLazyObject(lambda: ada)))
+    assert (type(found), found.otp_device) == (User, "key")
+
+
+def test_a_user_that_was_never_saved_is_asked_about_as_given():
+    user = User(pk="auth0|123")
+    assert stored(user) is user
+
+
+class ProxyBackend(AuthsignalBackend):
+    def get_user(self, user_id):
+        return Numbered.objects.filter(pk=user_id).first()
+
+
+@pytest.mark.django_db
+def test_users_of_a_proxy_step_up(browser, ada, settings):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.ProxyBackend"]
+    settings.AUTHSIGNAL = {**settings.AUTHSIGNAL, "USER_ID": lambda user: getattr(user, "number", "plain")}
+    browser.force_login(ada)
+    browser.step_up()
+    assert browser.get("/withdraw/").content == b"withdrawn"
+    assert newest().authsignal_id == f"n-{ada.pk}"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -338,9 +415,24 @@ def test_a_view_that_saves_before_it_asks_is_told_so_and_never_repeated(adas, ad
     adas.prove()
     asked = Challenge.objects.count()
     assert adas.post("/careless/", {"email": NEW}).status_code == 403
-    assert "before the change is saved" in caplog.text
+    assert "Call request.authsignal.require" in caplog.text
     assert Challenge.objects.count() == asked
     assert email_of(ada) == "ada@example.com"
+
+
+def test_a_function_that_asks_behind_a_form_is_let_through(new_browser, transactions, ada):
+    browser = new_browser()
+    browser.force_login(ada)
+    assert browser.post("/helped/", {"email": NEW}).status_code == 403
+    browser.prove()
+    assert browser.post("/helped/", {"email": NEW}).content == b"saved by 1"
+    assert email_of(ada) == NEW
+
+
+@pytest.mark.usefixtures("atomic")
+def test_a_transaction_that_is_broken_is_left_as_any(adas):
+    assert adas.get("/broken/").status_code == 302
+    assert newest().status == Status.OPEN
 
 
 @pytest.mark.django_db(transaction=True)
@@ -423,6 +515,33 @@ def test_a_release_lets_the_request_through_that_comes_again(adas, authsignal, m
     assert again.status_code in (302, 307)
     assert getattr(adas, method)(again.headers["Location"]).content == b"done"
     assert [row.status for row in Challenge.objects.all()] == [Status.SPENT]
+
+
+def allowed_and_reviewed(request):
+    request.authsignal.require("viewDetails")
+    request.authsignal.require("withdrawFunds")
+    return HttpResponse("done")
+
+
+urlpatterns.append(path("allowed-and-reviewed/", allowed_and_reviewed))
+
+
+@pytest.mark.usefixtures("atomic")
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_release_lets_a_request_through_that_an_allow_let_through_before(adas, authsignal, configure, looks):
+    """Each round would ask a person anew."""
+    configure(ACTIONS={"viewDetails": {"ON_ALLOW": "pass"}})
+    adas.cookies["authsignal_browser"] = "a" * 32
+    authsignal.allow("viewDetails").review("withdrawFunds")
+    url = "/allowed-and-reviewed/"
+    assert [adas.get(url).status_code for _ in range(2)] == [302, 403]
+    held = Challenge.objects.get(action="withdrawFunds")
+    authsignal.complete(str(held.pk), state="REVIEW_SUCCEEDED")
+    if looks:
+        adas.get(reverse("authsignal:challenge", args=[held.pk]))
+    answers = [adas.get(url) for _ in range(1 if looks else 2)]
+    assert answers[-1].content == b"done"
+    assert Challenge.objects.filter(action="withdrawFunds").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
