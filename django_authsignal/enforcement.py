@@ -345,9 +345,10 @@ def keep_private(response: HttpResponseBase) -> None:
 def signed_in_user(request: HttpRequest) -> AbstractBaseUser | None:
     """The signed-in user, or None."""
     user: AbstractBaseUser | None = getattr(channel.introduced(request), "user", None)
-    if isinstance(user, LazyObject):
+    if user and isinstance(user, LazyObject):  # to ask whether there is one has the wrapper fetch them
         # Each attribute read through Django's wrapper costs as much as a call of ours; this one goes past it.
-        user = unwrapped(user)
+        user = object.__getattribute__(user, "_wrapped")
+        user = unwrapped(user) if isinstance(user, LazyObject) else user
     return user if user and user.is_authenticated else None
 
 
@@ -360,7 +361,8 @@ def share_user(request: HttpRequest) -> None:
     read = own.get("_cached_user")  # Django's name for whom it has read
     if read is None or "_acached_user" in own or not isinstance(own.get("user"), LazyObject):
         return
-    if unwrapped(own["user"]) is unwrapped(read):
+    # Most are behind one wrapper; every guarded request comes here.
+    if object.__getattribute__(own["user"], "_wrapped") is read or unwrapped(own["user"]) is unwrapped(read):
         request._acached_user = request._authsignal_shared = read  # type: ignore[attr-defined] # Django's name, and ours
 
 
