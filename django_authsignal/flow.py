@@ -45,9 +45,7 @@ logger = logging.getLogger("django_authsignal")
 
 def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     """Decides. No network and no query while a pass is fresh; else one call to Authsignal (`track`)."""
-    if peek(request, question.user, question.policy, question.bound):
-        return ledger.decide(question, Verdict.PASS)
-    if question.policy.single_use and spend(request, question):
+    if _passes(request, question):
         return ledger.decide(question, Verdict.PASS)
     enforce = observing.enforcement(request, question.user, question.policy)
     if enforce == "observe" and may_start(request):
@@ -57,9 +55,7 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     theirs = as_stored(question)
     if theirs is None:
         return nobody(question)
-    if fingerprint(theirs.user) != fingerprint(question.user) and (
-        peek(request, theirs.user, theirs.policy, theirs.bound) or (theirs.policy.single_use and spend(request, theirs))
-    ):
+    if fingerprint(theirs.user) != fingerprint(question.user) and _passes(request, theirs):
         return ledger.decide(question, Verdict.PASS)
     question = theirs
     refused = ""
@@ -76,6 +72,13 @@ def ask(request: HttpRequest, question: Question) -> Steps[Decision]:
     if waiting:
         return (yield from _waiting(request, question, waiting))
     return replace((yield from _start(request, question)), refused=refused)
+
+
+def _passes(request: HttpRequest, question: Question) -> bool:
+    """True when a pass answers: one that is fresh, or the one for this request, which is spent."""
+    if peek(request, question.user, question.policy, question.bound):
+        return True
+    return question.policy.single_use and spend(request, question)
 
 
 def as_stored(question: Question) -> Question | None:
