@@ -507,6 +507,21 @@ def test_what_is_no_better_leaves_a_pass_its_place(request_, user, weaker):
     assert kept(request_) == ["4"]
 
 
+def test_what_an_outage_let_through_leaves_what_was_allowed_its_place(request_, user):
+    granted(request_, user, method="")
+    granted(request_, user, id=uuid.UUID(int=2), method="", degraded=True)
+    assert kept(request_) == ["1", "2"]
+
+
+def test_a_session_holds_others_when_its_user_was_another_then(request_, user):
+    granted(request_, user)
+    request_.session[session.KEY]["passes"]["2"] = "text"
+    assert not session.holds_others(request_, user, "withdrawFunds")
+    user.email = "new@example.com"
+    assert session.holds_others(request_, user, "withdrawFunds")
+    assert not session.holds_others(request_, user, "payInvoice")
+
+
 def test_a_pass_of_another_tenant_leaves_it_its_place(request_, user):
     granted(request_, user)
     granted(request_, user, id=uuid.UUID(int=2), tenant="other")
