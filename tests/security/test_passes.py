@@ -513,6 +513,12 @@ def test_what_an_outage_let_through_leaves_what_was_allowed_its_place(request_, 
     assert kept(request_) == ["1", "2"]
 
 
+def test_a_proof_for_one_request_takes_the_place_of_the_one_before_however_short(request_, user):
+    granted(request_, user, one_request=True)
+    granted(request_, user, id=uuid.UUID(int=2), one_request=True, max_age=60)
+    assert kept(request_) == ["2"]
+
+
 def test_a_session_holds_others_when_its_user_was_another_then(request_, user):
     granted(request_, user)
     request_.session[session.KEY]["passes"]["2"] = "text"
