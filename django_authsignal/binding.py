@@ -98,7 +98,7 @@ def _read_by(
         found = read_values(request)
     except MultiValueDictKeyError as exc:  # request.POST["amount"], and it is not there
         raise UnreadableFields(f"{policy.action} needs the field {exc}. Send it.") from exc
-    except json.JSONDecodeError as exc:
+    except (json.JSONDecodeError, RecursionError) as exc:
         raise UnreadableFields(f"{policy.action} needs a body of JSON. Send a JSON object.") from exc
     named = f"ACTIONS[{policy.action!r}]['CUSTOM']" if read_values is policy.custom else f"bind of {policy.action}"
     if not isinstance(found, Mapping) and found is not None and read_values is not policy.custom:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 
 import pytest
 from django.core.checks import Error, run_checks
@@ -130,7 +131,11 @@ def test_a_bind_that_gives_what_cannot_be_sent_is_an_error_that_names_it(rf, kin
 BODIES = ["5", '"zzz"', '[["amount", "5"]]', '{"a": "\\ud800"}', '{"a": NaN}', "{", '{"a\\u0000": 1}']
 
 
-@pytest.mark.parametrize("body", [*BODIES, '{"a":' * 400 + "1" + "}" * 400])
+def nested(levels):
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize("body", [*BODIES, nested(100_000)])
 def test_what_a_bind_reads_of_a_body_that_nobody_can_prove_is_told_whoever_sent_it(rf, body):
     policy = get_policy("withdrawFunds").narrowed(bind=lambda request: json.loads(request.body))
     with pytest.raises(UnreadableFields, match=r"withdrawFunds .* (Send|need)"):
@@ -144,6 +149,14 @@ def test_what_a_request_says_and_nobody_can_prove_is_told_whoever_sent_it(adas, 
     answer = adas.fetch("/withdraw/")
     assert answer.status_code == 400
     assert re.search(words, answer.content.decode())
+
+
+@pytest.mark.parametrize("levels", range(100, 1000, 50))
+def test_a_body_nested_however_deeply_is_no_crash(rf, levels):
+    """Each way of reading it has a limit of its own, and every Python another."""
+    policy = get_policy("withdrawFunds").narrowed(bind=lambda request: json.loads(request.body))
+    with suppress(UnreadableFields):
+        read(rf.post("/", nested(levels), content_type="application/json"), policy)
 
 
 ATTRIBUTES = {
