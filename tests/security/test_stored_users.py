@@ -296,7 +296,8 @@ def test_nor_is_somebody_who_signs_up_in_the_transaction(adas, authsignal, caplo
 @pytest.mark.django_db
 def test_somebody_deleted_meanwhile_is_not_asked_about(adas, ada, authsignal, monkeypatch):
     monkeypatch.setattr("django_authsignal.flow.stored", lambda user: None)
-    assert adas.get("/withdraw/").status_code == 403
+    answer = adas.fetch("/withdraw/")
+    assert (answer.status_code, answer.json()["reason"]) == (403, "denied")
     assert authsignal.calls == []
 
 
