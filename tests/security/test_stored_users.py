@@ -555,6 +555,49 @@ def test_a_view_that_only_wrote_into_its_user_is_not_told_that_it_saved(adas, at
     assert adas.post(again.headers["Location"], {"email": NEW}).content == b"saved"
 
 
+# Whoever else it is by then
+
+
+@challenge_required("deleteAccount")
+def deletes_another(request):
+    signs_in(request)
+    request.authsignal.require("deleteAccount")
+    return HttpResponse("deleted bob's account")
+
+
+def by_key(request):
+    request.user = get_user_model().objects.get(username="ada")
+    request.authsignal.set_credential(request.headers["X-Key"])
+    answer = profile(request)
+    return HttpResponse(f"{answer.content.decode()} by {len(request.authsignal.challenges)}")
+
+
+urlpatterns += [path("deletes-another/", deletes_another), path("by-key/", by_key)]
+
+
+@pytest.mark.django_db
+def test_a_proof_that_this_request_spent_is_not_that_of_who_signs_in_during_it(adas, bob):
+    adas.post("/deletes-another/")
+    adas.prove()
+    answer = adas.post("/deletes-another/")
+    assert answer.status_code == 403
+    assert newest().user_pk == str(bob.pk)
+
+
+@pytest.mark.django_db
+def test_a_clients_proof_is_that_of_the_stored_user_too(browser, ada, authsignal):
+    def send(email, **headers):
+        return browser.fetch("/by-key/", "post", data={"email": email}, headers={"X-Key": "k", **headers})
+
+    assert send(NEW).status_code == 401
+    token = authsignal.complete(str(newest().pk))
+    get_user_model().objects.update(is_staff=True)
+    assert send(ada.email, **{"Authsignal-Token": token}).content == b"saved by 1"
+    assert send(NEW).content == b"saved by 1"
+    assert (email_of(ada), Challenge.objects.count()) == (NEW, 1)
+    assert send("another@example.com").status_code == 401
+
+
 # Read once
 
 
