@@ -100,11 +100,18 @@ def _read_by(
         raise UnreadableFields(f"{policy.action} needs the field {exc}. Send it.") from exc
     except (json.JSONDecodeError, RecursionError) as exc:
         raise UnreadableFields(f"{policy.action} needs a body of JSON. Send a JSON object.") from exc
-    named = f"ACTIONS[{policy.action!r}]['CUSTOM']" if read_values is policy.custom else f"bind of {policy.action}"
-    if not isinstance(found, Mapping) and found is not None and read_values is not policy.custom:
-        raise UnreadableFields(f"{policy.action} needs an object with what is to be proved. Send one.")
+    is_custom = read_values is policy.custom
+    named = f"ACTIONS[{policy.action!r}]['CUSTOM']" if is_custom else f"bind of {policy.action}"
     if not isinstance(found, Mapping):
-        raise ConfigurationError(f"{named} gave a {type(found).__name__}. Return a dict.")
+        if is_custom or found is None:
+            raise ConfigurationError(f"{named} gave a {type(found).__name__}. Return a dict.")
+        raise UnreadableFields(f"{policy.action} needs an object with what is to be proved. Send one.")
+    _check_provable(found, policy, named)
+    return dict(found)
+
+
+def _check_provable(found: Mapping[str, Any], policy: Policy, named: str) -> None:
+    """Raises ConfigurationError for what code of the project gave wrongly, UnreadableFields for what a request said."""
     try:
         sent = encode(found)  # as the client will: there it would be an error that names no setting
         json.dumps(json.loads(sent), ensure_ascii=False).encode()  # and as a page shows it
@@ -112,11 +119,10 @@ def _read_by(
         raise ConfigurationError(f"{named} gave what cannot be sent. {exc}") from exc
     except UnicodeEncodeError as exc:
         raise UnreadableFields(f"{policy.action} was given half of a character. Send whole ones.") from exc
-    except ValueError as exc:  # of a right type, and so what the request said: "nan", half of a character
+    except ValueError as exc:  # of a right type, and so what the request said: "nan"
         raise UnreadableFields(f"{policy.action} was given what cannot be proved. {exc}") from exc
     if any(NO_TEXT.search(name) for name in found):
         raise UnreadableFields(f"{policy.action} was given a name that is not text. Send it without NUL.")
-    return dict(found)
 
 
 def _single(found: Sequence[Any], name: str) -> str:

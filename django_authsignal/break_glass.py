@@ -125,7 +125,7 @@ def use(request: HttpRequest, link_id: uuid.UUID) -> str:
         return "denied"
     if not signin.allowed(request, user, row.backend):
         return "denied"
-    tenant = option("TENANT_ID", request)[:128]
+    tenant = option("TENANT_ID", request)
     if not row.move(
         Status.SPENT, tenant=tenant, ip_address=ledger.address_of(request), user_agent=ledger.user_agent_of(request)
     ):

@@ -518,9 +518,10 @@ def check(request: HttpRequest, requirement: Requirement) -> Steps[HttpResponseB
 
 def _answered_by(request: HttpRequest, question: Question) -> session.Pass | None:
     """The pass that the gate has just let this request through by, if it was one."""
-    if observing.enforcement(request, question.user, question.policy) != "on":
-        return flow.pass_for(request, question.user, question.policy, question.bound)
-    return flow.pass_as_stored(request, question)
+    found = flow.pass_for(request, question.user, question.policy, question.bound)
+    if found is None and observing.enforcement(request, question.user, question.policy) == "on":
+        found = flow.pass_as_stored(request, question)
+    return found
 
 
 def _left(question: Question) -> Question:

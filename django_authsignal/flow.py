@@ -161,15 +161,12 @@ def peek(request: HttpRequest, user: AbstractBaseUser, policy: Policy, bound: Bo
 
 
 def pass_as_stored(request: HttpRequest, question: Question) -> session.Pass | None:
-    """The pass that answers already, of the user as they are or as they are stored.
+    """The pass that answers already, of the user as they are stored; where `pass_for` has found none.
 
     A form that was checked has written its values into the user, and nobody stored them. For this, one query, where
-    there is a pass that does not fit; so never while a fresh one does, and never for a page that only looks.
+    there is a pass that does not fit; never for a page that only looks.
     """
-    found = pass_for(request, question.user, question.policy, question.bound)
-    if found is not None or not _holds_others(request, question):
-        return found
-    theirs = as_stored_or_none(question)
+    theirs = as_stored_or_none(question) if _holds_others(request, question) else None
     return None if theirs is None else pass_for(request, theirs.user, theirs.policy, theirs.bound)
 
 

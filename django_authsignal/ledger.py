@@ -49,7 +49,7 @@ def new_row(request: HttpRequest, question: Question) -> Challenge:
         action=policy.action,
         user_pk=str(question.user.pk),
         authsignal_id=authsignal_id(question.user),
-        tenant=option("TENANT_ID", request)[:128],
+        tenant=option("TENANT_ID", request),
         backend=question.backend,
         browser="" if credential else browser.ensure(request),
         credential=credential,

@@ -87,7 +87,7 @@ def _write(request: HttpRequest, done: Reset, by: AbstractBaseUser) -> None:
         action=get_settings().RESET_ACTION,
         user_pk=str(user.pk),
         authsignal_id=authsignal_id(user),
-        tenant=option("TENANT_ID", request)[:128],
+        tenant=option("TENANT_ID", request),
         fingerprint=fingerprint(user),
         method=(request.method or "")[:10],
         path=request.path[:2048],

@@ -182,7 +182,7 @@ def _row(
             kind=Kind.PASSWORDLESS,
             action=policy.action,
             authsignal_id=validated.user_id or "",
-            tenant=option("TENANT_ID", request)[:128],
+            tenant=option("TENANT_ID", request),
             browser=browser.current(request),
             methods=sorted(policy.methods or ()),
             ip_address=ledger.address_of(request),

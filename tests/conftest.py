@@ -15,6 +15,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_login_failed
 from django.core.cache import cache
+from django.db import connections
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from xdist.scheduler import LoadFileScheduling
@@ -250,6 +251,14 @@ def newest():
 def new_browser(authsignal):
     """Makes browsers, each with a cookie jar of its own."""
     return lambda **kwargs: Browser(authsignal, **kwargs)
+
+
+@pytest.fixture
+def in_transactions(transactional_db):
+    """Each view runs in a transaction of its own."""
+    connections["default"].settings_dict["ATOMIC_REQUESTS"] = True
+    yield
+    connections["default"].settings_dict["ATOMIC_REQUESTS"] = False
 
 
 @pytest.fixture

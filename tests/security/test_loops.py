@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model, login
-from django.db import connections
 from django.http import HttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -45,13 +44,6 @@ urlpatterns = [
     path("once-deep/", once_deep),
     path("unmarked-members/", unmarked_members),
 ]
-
-
-@pytest.fixture
-def in_transactions(transactional_db):
-    connections["default"].settings_dict["ATOMIC_REQUESTS"] = True
-    yield
-    connections["default"].settings_dict["ATOMIC_REQUESTS"] = False
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model, login, logout
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
-from django.db import IntegrityError, OperationalError, connections, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Manager
 from django.http import HttpResponse
 from django.urls import path, reverse
@@ -22,6 +22,8 @@ from django_authsignal.identity import stored
 from django_authsignal.models import Challenge, Status
 from tests.conftest import PASSWORD, newest
 from tests.project.urls import urlpatterns as project
+
+pytestmark = pytest.mark.urls(__name__)
 
 NEW = "new@example.com"
 
@@ -132,24 +134,12 @@ urlpatterns = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _urls(settings):
-    settings.ROOT_URLCONF = __name__
-
-
-@pytest.fixture
-def atomic(transactional_db):
-    connections["default"].settings_dict["ATOMIC_REQUESTS"] = True
-    yield
-    connections["default"].settings_dict["ATOMIC_REQUESTS"] = False
-
-
 @pytest.fixture
 def plain(transactional_db):
     """Autocommit, as Django has it."""
 
 
-@pytest.fixture(params=["atomic", "plain"])
+@pytest.fixture(params=["in_transactions", "plain"])
 def transactions(request):
     request.getfixturevalue(request.param)
 
@@ -175,7 +165,7 @@ def test_an_address_is_changed_with_a_proof_of_the_user_of_before(way_in, ada, u
 
 
 @pytest.mark.parametrize("url", ["/profile/", "/profile-once/"])
-def test_in_a_transaction_too(new_browser, atomic, ada, url):
+def test_in_a_transaction_too(new_browser, in_transactions, ada, url):
     browser = new_browser()
     browser.force_login(ada)
     assert browser.post(url, {"email": NEW}).status_code == 403
@@ -276,7 +266,7 @@ def test_a_backend_may_make_the_users_it_finds(browser):
     assert browser.user_pk == str(get_user_model().objects.get(username="new").pk)
 
 
-@pytest.mark.usefixtures("_directory", "atomic")
+@pytest.mark.usefixtures("_directory", "in_transactions")
 @pytest.mark.parametrize("url", ["/login/", "/own-login/"])
 def test_whom_a_rollback_takes_back_is_never_asked_about(browser, authsignal, caplog, url):
     """On some databases the next one gets their primary key, and with it the ways of proof that they set up."""
@@ -286,7 +276,7 @@ def test_whom_a_rollback_takes_back_is_never_asked_about(browser, authsignal, ca
     assert "@transaction.non_atomic_requests" in caplog.text
 
 
-@pytest.mark.usefixtures("atomic")
+@pytest.mark.usefixtures("in_transactions")
 def test_nor_is_somebody_who_signs_up_in_the_transaction(adas, authsignal, caplog):
     assert adas.get("/sign-up/").status_code == 403
     assert authsignal.calls == []
@@ -430,7 +420,7 @@ def test_a_function_that_asks_behind_a_form_is_let_through(new_browser, transact
     assert email_of(ada) == NEW
 
 
-@pytest.mark.usefixtures("atomic")
+@pytest.mark.usefixtures("in_transactions")
 def test_a_transaction_that_is_broken_is_left_as_any(adas):
     assert adas.get("/broken/").status_code == 302
     assert newest().status == Status.OPEN
@@ -506,7 +496,7 @@ def reviewed(request):
 urlpatterns.append(path("reviewed/", reviewed))
 
 
-@pytest.mark.usefixtures("atomic")
+@pytest.mark.usefixtures("in_transactions")
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_release_lets_the_request_through_that_comes_again(adas, authsignal, method):
     authsignal.review()
@@ -527,7 +517,7 @@ def allowed_and_reviewed(request):
 urlpatterns.append(path("allowed-and-reviewed/", allowed_and_reviewed))
 
 
-@pytest.mark.usefixtures("atomic")
+@pytest.mark.usefixtures("in_transactions")
 @pytest.mark.parametrize("looks", [True, False])
 def test_a_release_lets_a_request_through_that_an_allow_let_through_before(adas, authsignal, configure, looks):
     """Each round would ask a person anew."""
@@ -546,7 +536,7 @@ def test_a_release_lets_a_request_through_that_an_allow_let_through_before(adas,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_view_that_only_wrote_into_its_user_is_not_told_that_it_saved(adas, atomic, authsignal, caplog):
+def test_a_view_that_only_wrote_into_its_user_is_not_told_that_it_saved(adas, in_transactions, authsignal, caplog):
     authsignal.review()
     adas.post("/profile/", {"email": NEW})
     authsignal.complete(str(Challenge.objects.get().pk), state="REVIEW_SUCCEEDED")

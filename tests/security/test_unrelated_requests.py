@@ -12,7 +12,7 @@ from django_authsignal.models import Status
 from tests.conftest import newest
 from tests.project.urls import urlpatterns as project
 
-pytestmark = [pytest.mark.django_db, pytest.mark.security]
+pytestmark = [pytest.mark.django_db, pytest.mark.security, pytest.mark.urls(__name__)]
 PAYMENT = {"amount": "5", "payee": "Zoë"}
 
 
@@ -33,11 +33,6 @@ def raw(request):
 
 
 urlpatterns = [*project, path("upload/", upload), path("raw/", raw)]
-
-
-@pytest.fixture(autouse=True)
-def _urls(settings):
-    settings.ROOT_URLCONF = __name__
 
 
 @pytest.fixture
